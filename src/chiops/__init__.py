@@ -1,0 +1,3 @@
+"""chiops: provision, configure and benchmark storage labs on Chameleon Cloud, or on this machine."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Clouds: one interface (`base`), two implementations (`local`, `openstack`)."""
