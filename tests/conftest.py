@@ -1,0 +1,123 @@
+"""Fixtures of every suite that needs real nodes: one local site per session, and servers on it by the handful."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from chiops.cloud.base import Image, Node, Rule
+from tests.support.leftovers import interfaces, leftovers
+from tests.support.target import Target
+
+if TYPE_CHECKING:
+    from chiops.cloud.local.cloud import LocalCloud
+    from tests.support.scratch import Scratch
+
+FLAVOR = os.environ.get("CHIOPS_TEST_FLAVOR", "m1.small")
+IMAGE = "CC-Ubuntu24.04"
+
+
+def why_no_nodes() -> str:
+    """Why this machine cannot carry local nodes; empty if it can."""
+    if os.geteuid() != 0:
+        return "local nodes: left out, they need root on this machine"
+    if not Path("/dev/loop-control").exists():
+        return "local nodes: left out, this machine has no loop devices"
+    if not shutil.which("dockerd") and not Path("/var/run/docker.sock").exists() and not shutil.which("apt-get"):
+        return "local nodes: left out, Docker is missing and can be installed only on Debian and Ubuntu"
+    return ""
+
+
+@pytest.fixture(scope="session")
+def run_name() -> str:
+    """A name for this run, unique among runs at one cloud, usable as lab and as part of a bucket name."""
+    return f"chiops-test-{secrets.token_hex(3)}"
+
+
+@pytest.fixture(scope="session")
+def short_tmp() -> Iterator[Path]:
+    """A private folder with a short path: unix sockets allow about a hundred characters."""
+    folder = Path(tempfile.mkdtemp(prefix="cht-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def state_home(short_tmp: Path) -> Iterator[Path]:
+    """The session's XDG_STATE_HOME. When the session ends, nothing that lives below it may be left on this machine.
+
+    The cache stays the person's own, so that base images are built once and not per run.
+    """
+    if why := why_no_nodes():
+        pytest.skip(why)
+    home, before = short_tmp / "s", interfaces()
+    home.mkdir(mode=0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(home))
+        yield home
+    left = leftovers(home, before)
+    assert not left, "left on this machine after the session:\n  " + "\n  ".join(left)
+
+
+@pytest.fixture(scope="session")
+def local_cloud(state_home: Path) -> Iterator[LocalCloud]:
+    """The session's local site, up and ready. It goes entirely when the session ends."""
+    from chiops.cloud.local.cloud import LocalCloud
+
+    with LocalCloud() as cloud:
+        cloud.prepare()
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def local_target(local_cloud: LocalCloud) -> Target:
+    """The local site with what may be expected of it."""
+    return Target(local_cloud, real_nodes=True, shares_kernel=True, lease_step=1, patience=60)
+
+
+@pytest.fixture(scope="session")
+def key(short_tmp: Path) -> tuple[Path, str]:
+    """An ssh key of this session: the private half's file and the public half's line."""
+    from tests.support.nodes import new_key
+
+    folder = short_tmp / "k"
+    folder.mkdir(mode=0o700)
+    return new_key(folder)
+
+
+class ServerFactory(Protocol):
+    """Makes a node that answers over ssh; ``open_ports`` are TCP ports open to everyone besides 22."""
+
+    def __call__(self, *, open_ports: Sequence[int] = (), flavor: str = FLAVOR) -> Node: ...
+
+
+@pytest.fixture(scope="module")
+def server(local_target: Target, key: tuple[Path, str], run_name: str) -> Iterator[ServerFactory]:
+    """A factory of local nodes that answer ssh as `cc`; they go when the module's tests are done."""
+    from tests.support.nodes import node_at, wait_ssh
+    from tests.support.scratch import Scratch
+
+    def image(scratch: Scratch) -> Image:
+        return next(found for found in scratch.cloud.compute.images() if found.name == IMAGE)
+
+    with Scratch(local_target, run_name) as scratch:
+        keypair = scratch.keypair(key[1])
+
+        def make(*, open_ports: Sequence[int] = (), flavor: str = FLAVOR) -> Node:
+            lease = scratch.ready_lease(flavor=flavor)
+            rules = [Rule("tcp", port, port) for port in (22, *open_ports)]
+            group = scratch.group(*rules)
+            made = scratch.server(image=image(scratch), lease=lease, keypair=keypair, groups=[group])
+            ready = scratch.until_ready(made)
+            node = node_at(ready.fixed_address, key[0], server_id=ready.id, name=ready.name)
+            wait_ssh(node)
+            return node
+
+        yield make
