@@ -1,0 +1,37 @@
+# Everything a person or a CI needs, from a machine with only git, make and Python 3.11.
+# Variables: PYTHON (the interpreter for .venv), PYTEST_ARGS (for `make test`). PIP_* and pip's own configuration are respected.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint setup clean
+
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/chiops.stamp  ## Bring up a lab on this machine, benchmark it, show the report, take it down
+	@scripts/demo.sh
+
+test: .venv/dev.stamp  ## Run all tests: unit, contract, playbooks, end to end
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: .venv/dev.stamp  ## Check style, types and playbooks
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q playbooks
+
+setup: .venv/dev.stamp  ## Install what is missing and make .venv
+
+clean:  ## Drop .venv and the tools' caches; labs, state and results stay
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible
+	@find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/chiops.stamp: pyproject.toml scripts/setup.sh
+	@scripts/setup.sh
+	@touch $@
+
+.venv/dev.stamp: pyproject.toml scripts/setup.sh
+	@scripts/setup.sh dev
+	@touch .venv/chiops.stamp $@
