@@ -27,8 +27,10 @@ class ChiopsError(Exception):
 
     def sentence(self) -> str:
         """The whole message as a person reads it: what, why, what to do."""
-        text = f"{self.what}: {self.why}." if self.why else f"{self.what}."
-        return f"{text} {self.todo[0].upper()}{self.todo[1:]}." if self.todo else text
+        clauses = [f"{self.what}: {self.why}" if self.why else self.what]
+        if self.todo:
+            clauses.append(self.todo[0].upper() + self.todo[1:])
+        return " ".join(clause if clause.endswith(("?", "!")) else f"{clause}." for clause in clauses)
 
 
 class UsageError(ChiopsError):

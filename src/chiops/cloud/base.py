@@ -1,10 +1,11 @@
 """The one interface that every cloud implements, and the plain values that cross it.
 
-Words and shapes are OpenStack's, reduced to what chiops needs. Rules that both implementations keep, and the contract tests check:
+Words and shapes are OpenStack's, reduced to what chiops needs. Rules that both implementations keep, and the contract
+tests check:
 
-- ``list`` returns everything the project can see, ours or not, in a fixed number of requests; it never fails for one odd item.
+- ``list`` returns everything the project can see, ours or not, in a fixed number of requests; one odd item never fails it.
 - ``get`` takes an id and raises `NotFound`; names are resolved above this interface, over ``list``.
-- ``create`` returns as soon as the cloud knows the resource; its ``state`` may be PENDING, and the caller polls ``get``.
+- ``create`` returns as soon as the cloud knows the resource; ``state`` may be PENDING, and the caller polls ``get``.
 - ``delete`` returns when accepted; gone means that ``get`` raises `NotFound`. Deleting what is gone raises `NotFound`.
 - Every resource that the service lets us label carries the caller's `Mark`, from the very request that creates it.
 - Sizes are GiB where OpenStack says so, bytes elsewhere; times are aware datetimes in UTC.
@@ -68,7 +69,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """What all resources share. ``status`` is the service's own word, ``state`` its meaning, ``fault`` why it failed."""
+    """What all resources share: ``status`` in the service's own word, ``state`` its meaning, ``fault`` why it failed."""
 
     id: str
     name: str
@@ -126,7 +127,7 @@ class ReservationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """A reservation as the lease reports it. ``flavor_id`` is what servers are created with, for flavor reservations."""
+    """A reservation as the lease reports it; ``flavor_id`` is what servers are created with, for flavors."""
 
     id: str
     kind: str
@@ -204,7 +205,7 @@ class FloatingIp(Resource):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Rule:
-    """One ingress rule of a security group: protocol and port range open to ``cidr``; ports 0 to 0 mean none (icmp) or all."""
+    """One ingress rule: protocol and port range open to ``cidr``; ports 0 to 0 mean none (icmp) or all."""
 
     protocol: Literal["tcp", "udp", "icmp", "any"]
     port_min: int = 0
@@ -222,7 +223,7 @@ class SecurityGroup(Resource):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A volume at a server. ``device`` is the service's guess (``/dev/vdb``); ``by_id`` is the path that is certain on the node."""
+    """A volume at a server; ``device`` is the service's guess (``/dev/vdb``), ``by_id`` the certain path on the node."""
 
     volume_id: str
     server_id: str
@@ -274,7 +275,13 @@ class Leases(Protocol):
     def list(self) -> Sequence[Lease]: ...
     def get(self, lease_id: str) -> Lease: ...
     def create(
-        self, name: str, *, end: datetime, reservations: Sequence[ReservationRequest], mark: Mark, start: datetime | None = None
+        self,
+        name: str,
+        *,
+        end: datetime,
+        reservations: Sequence[ReservationRequest],
+        mark: Mark,
+        start: datetime | None = None,
     ) -> Lease: ...
     def extend(self, lease_id: str, end: datetime) -> Lease: ...
     def delete(self, lease_id: str) -> None: ...

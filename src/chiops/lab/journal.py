@@ -1,0 +1,183 @@
+"""What chiops did and means to do: the labs that are up, and every change, noted before and after.
+
+The cloud is the truth and this only a cache of it: all that is needed to go on after a crash is found by our mark. The journal
+says what was under way when, which the mark can't, and keeps what no service keeps for us (a lab's parameters).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chiops import paths
+from chiops.errors import ChiopsError, Conflict
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS labs (
+  name TEXT PRIMARY KEY, site TEXT NOT NULL, source TEXT NOT NULL, settings TEXT NOT NULL, created TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS operations (
+  id INTEGER PRIMARY KEY, lab TEXT NOT NULL, site TEXT NOT NULL, op TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+  resource TEXT NOT NULL DEFAULT '', phase TEXT NOT NULL, error TEXT NOT NULL DEFAULT '', began TEXT NOT NULL, ended TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS operations_by_lab ON operations (lab, phase);
+"""
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class LabRecord:
+    """A lab that was brought up and not yet taken down."""
+
+    name: str
+    site: str
+    source: str
+    settings: Mapping[str, str | int | float | bool]
+    created: datetime
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One change; ``phase`` is intent, done or failed."""
+
+    lab: str
+    op: str
+    kind: str
+    name: str
+    resource: str
+    phase: str
+
+
+class Entry:
+    """An open journal entry; the caller fills in ``resource`` once the cloud has named it."""
+
+    resource: str = ""
+
+
+class Journal:
+    """The sqlite file in the state directory. Safe from several threads and processes."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        path = path or paths.state_dir() / "chiops.db"
+        self._lock = threading.Lock()
+        try:
+            # Made with its mode, so that it is never readable by others, not even for a moment.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            found = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if found > _VERSION:
+                raise ChiopsError(f"{path} was written by a newer chiops", todo="upgrade chiops")
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version = {_VERSION}")
+        except (sqlite3.Error, OSError) as error:
+            raise ChiopsError(
+                f"the state file {path} can't be used",
+                why=str(error),
+                todo="make room on the disk, or move the file away: chiops finds its resources by their mark",
+            ) from error
+
+    def _run(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+        try:
+            with self._lock:
+                return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise ChiopsError(
+                "the journal can't be written", why=str(error), todo="make room on the disk and run it again"
+            ) from error
+
+    def close(self) -> None:
+        self._db.close()
+
+    # Labs
+
+    def labs(self) -> list[LabRecord]:
+        """Every lab that is up, oldest first."""
+        rows = self._run("SELECT name, site, source, settings, created FROM labs ORDER BY created")
+        return [
+            LabRecord(
+                str(name), str(site), str(source), json.loads(str(settings)), datetime.fromisoformat(str(created))
+            )
+            for name, site, source, settings, created in rows
+        ]
+
+    def remember(self, name: str, *, site: str, source: str, settings: Mapping[str, object]) -> None:
+        """Note that a lab is being brought up, before anything of it is made."""
+        self._run(
+            "INSERT INTO labs VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET site=excluded.site,"
+            " source=excluded.source, settings=excluded.settings",
+            name, site, source, json.dumps(dict(settings)), _now(),
+        )  # fmt: skip
+
+    def forget(self, name: str) -> None:
+        """Note that nothing of a lab is left to take down."""
+        self._run("DELETE FROM labs WHERE name = ?", name)
+
+    # Operations
+
+    @contextmanager
+    def entry(self, *, lab: str, site: str, op: str, kind: str, name: str) -> Iterator[Entry]:
+        """Note the intent now, and at the end of the body that it was done or how it failed."""
+        row = self._run(
+            "INSERT INTO operations (lab, site, op, kind, name, phase, began) VALUES (?, ?, ?, ?, ?, 'intent', ?) RETURNING id",
+            lab, site, op, kind, name, _now(),
+        )[0][0]  # fmt: skip
+        entry = Entry()
+        try:
+            yield entry
+        except BaseException as error:
+            self._finish(row, "failed", entry.resource, str(error)[:500])
+            raise
+        self._finish(row, "done", entry.resource, "")
+
+    def _finish(self, row: object, phase: str, resource: str, error: str) -> None:
+        self._run(
+            "UPDATE operations SET phase=?, resource=?, error=?, ended=? WHERE id=?",
+            phase,
+            resource,
+            error,
+            _now(),
+            row,
+        )
+
+    def operations(self, lab: str) -> list[Operation]:
+        """All that was done for a lab, in order."""
+        rows = self._run("SELECT lab, op, kind, name, resource, phase FROM operations WHERE lab = ? ORDER BY id", lab)
+        return [Operation(*(str(value) for value in row)) for row in rows]
+
+
+@contextmanager
+def lab_lock(name: str) -> Iterator[None]:
+    """Hold the lab for this process, so that two commands never change it at once.
+
+    Raises:
+        Conflict: another chiops works on it; names its process.
+    """
+    path = paths.private_dir(paths.state_dir() / "locks") / f"{name}.lock"
+    with path.open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.seek(0)
+            holder = handle.read().strip() or "unknown"
+            raise Conflict(
+                f"another chiops (process {holder}) works on the lab {name}",
+                todo="wait for it to end, then run this again",
+            ) from None
+        handle.seek(0)
+        handle.truncate()
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,111 @@
+"""Servers: created on the lease's reserved flavor, judged by state, groups and what they were made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chiops.cloud.base import Lease, Server, ServerRequest, State
+from chiops.errors import InvalidRequest, NotFound, ResourceFailed
+from chiops.names import suggestion
+from chiops.resources import waiting
+from chiops.resources.kind import Op, Verdict, Workbench, expect, ours
+
+READY_TIMEOUT_S = 1800
+"""Bare metal takes 10 to 20 minutes to boot."""
+GONE_TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class ServerWanted:
+    """A server; ``lease`` names the lab's lease, "" where none is needed."""
+
+    name: str
+    flavor: str
+    image: str
+    keypair: str
+    security_groups: tuple[str, ...]
+    lease: str = ""
+
+
+class ServerKind:
+    noun = "server"
+
+    def judge(self, wanted: ServerWanted, bench: Workbench) -> Verdict:
+        _find("flavor", wanted.flavor, [flavor.name for flavor in bench.seen.flavors], bench)
+        _find("image", wanted.image, [image.name for image in bench.seen.images], bench)
+        found = ours(bench.seen.servers, wanted.name, bench, self.noun)
+        if found is None:
+            return Verdict(Op.CREATE, f"{wanted.flavor}, {wanted.image}")
+        if found.state in (State.FAILED, State.ENDED):
+            return Verdict(Op.REPLACE, f"it is in {found.status}: {found.fault or 'no reason given'}", found)
+        if found.state is State.DELETING:
+            return Verdict(Op.REPLACE, "it is being deleted", found)
+        if found.state is State.STOPPED:
+            return Verdict(Op.UPDATE, "it is stopped: start it", found)
+        if set(found.security_groups) != set(wanted.security_groups):
+            have, want = ", ".join(found.security_groups) or "none", ", ".join(wanted.security_groups) or "none"
+            return Verdict(Op.UPDATE, f"security groups {have} → {want}", found)
+        differs = [
+            f"{what} is {has}, the lab says {wants}"
+            for what, has, wants in (("flavor", found.flavor, wanted.flavor), ("image", found.image, wanted.image))
+            if has and has != wants and not has.startswith("reservation:")
+        ]
+        return Verdict(
+            Op.KEEP,
+            "; ".join([*differs, "kept: only `down` and `up` change that"] if differs else [found.status]),
+            found,
+        )
+
+    def make(self, wanted: ServerWanted, bench: Workbench) -> Server:
+        flavor_id = next(flavor.id for flavor in bench.seen.flavors if flavor.name == wanted.flavor)
+        lease_id = reservation_id = ""
+        if wanted.lease:
+            lease = bench.get("lease", wanted.lease, Lease)
+            lease = expect(Lease, lease)
+            lease_id = lease.id
+            for reservation in lease.reservations:
+                if reservation.flavor_name == wanted.flavor or len(lease.reservations) == 1:
+                    flavor_id, reservation_id = reservation.flavor_id or flavor_id, reservation.id
+        server = bench.cloud.compute.create(
+            ServerRequest(
+                name=wanted.name,
+                image_id=next(image.id for image in bench.seen.images if image.name == wanted.image),
+                flavor_id=flavor_id,
+                keypair=wanted.keypair,
+                mark=bench.mark,
+                security_groups=wanted.security_groups,
+                network=bench.facts.network,
+                lease_id=lease_id,
+                reservation_id=reservation_id,
+            )
+        )
+        return self.settle(wanted, server, bench)
+
+    def settle(self, wanted: ServerWanted, found: object, bench: Workbench) -> Server:
+        found = expect(Server, found)
+        try:
+            return waiting.until_ready(bench.cloud.compute.get, found, noun=self.noun, timeout_s=READY_TIMEOUT_S)
+        except NotFound as error:
+            raise ResourceFailed(
+                f"the server {wanted.name} went away while it was being made", why=error.what
+            ) from error
+
+    def mend(self, wanted: ServerWanted, found: object, bench: Workbench) -> Server:
+        found = expect(Server, found)
+        if found.state is State.STOPPED:
+            bench.cloud.compute.reboot(found.id)
+        bench.cloud.network.set_server_groups(found.id, wanted.security_groups)
+        return self.settle(wanted, bench.cloud.compute.get(found.id), bench)
+
+    def take(self, found: object, bench: Workbench) -> None:
+        found = expect(Server, found)
+        try:
+            bench.cloud.compute.delete(found.id)
+        except NotFound:
+            return
+        waiting.until_gone(bench.cloud.compute.get, found.id, what=f"server {found.name}", timeout_s=GONE_TIMEOUT_S)
+
+
+def _find(noun: str, name: str, known: list[str], bench: Workbench) -> None:
+    if name not in known:
+        raise InvalidRequest(f"{bench.cloud.site} has no {noun} {name!r}", todo=suggestion(name, known))

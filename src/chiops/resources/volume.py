@@ -1,0 +1,110 @@
+"""Volumes, which hold data and therefore go only by explicit flag, and their attachments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chiops.cloud.base import Attachment, Server, State, Volume
+from chiops.errors import NotFound
+from chiops.resources import waiting
+from chiops.resources.kind import Op, Verdict, Workbench, expect, ours
+
+READY_TIMEOUT_S = 600
+GONE_TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class VolumeWanted:
+    """A block volume of so many GiB."""
+
+    name: str
+    size_gib: int
+
+
+class VolumeKind:
+    noun = "volume"
+
+    def judge(self, wanted: VolumeWanted, bench: Workbench) -> Verdict:
+        found = ours(bench.seen.volumes, wanted.name, bench, self.noun)
+        if found is None:
+            return Verdict(Op.CREATE, f"{wanted.size_gib} GiB")
+        if found.state is State.FAILED:
+            # Never replaced by ourselves: what is on it may be all there is.
+            return Verdict(Op.KEEP, f"it is in {found.status}: {found.fault or 'no reason given'}", found)
+        if wanted.size_gib > found.size_gib:
+            return Verdict(Op.UPDATE, f"grow from {found.size_gib} to {wanted.size_gib} GiB", found)
+        note = f", the lab says {wanted.size_gib}: a volume never shrinks" if wanted.size_gib < found.size_gib else ""
+        return Verdict(Op.KEEP, f"{found.size_gib} GiB{note}", found)
+
+    def make(self, wanted: VolumeWanted, bench: Workbench) -> Volume:
+        volume = bench.cloud.volumes.create(wanted.name, size_gib=wanted.size_gib, mark=bench.mark)
+        return self.settle(wanted, volume, bench)
+
+    def settle(self, wanted: VolumeWanted, found: object, bench: Workbench) -> Volume:  # noqa: ARG002
+        found = expect(Volume, found)
+        return waiting.until_ready(bench.cloud.volumes.get, found, noun=self.noun, timeout_s=READY_TIMEOUT_S)
+
+    def mend(self, wanted: VolumeWanted, found: object, bench: Workbench) -> Volume:
+        found = expect(Volume, found)
+        return self.settle(wanted, bench.cloud.volumes.extend(found.id, wanted.size_gib), bench)
+
+    def take(self, found: object, bench: Workbench) -> None:
+        found = expect(Volume, found)
+        try:
+            bench.cloud.volumes.delete(found.id)
+        except NotFound:
+            return
+        waiting.until_gone(bench.cloud.volumes.get, found.id, what=f"volume {found.name}", timeout_s=GONE_TIMEOUT_S)
+
+
+@dataclass(frozen=True)
+class AttachmentWanted:
+    """That volume at that server, by names."""
+
+    volume: str
+    server: str
+
+
+class AttachmentKind:
+    noun = "attachment"
+
+    def judge(self, wanted: AttachmentWanted, bench: Workbench) -> Verdict:
+        servers = {server.id: server.name for server in bench.seen.servers if server.mark == bench.mark}
+        for volume in bench.seen.volumes:
+            if volume.name == wanted.volume and volume.mark == bench.mark:
+                for attachment in volume.attachments:
+                    if servers.get(attachment.server_id) == wanted.server:
+                        return Verdict(Op.KEEP, f"{attachment.device} on {wanted.server}", attachment)
+        return Verdict(Op.CREATE, f"to {wanted.server}")
+
+    def make(self, wanted: AttachmentWanted, bench: Workbench) -> Volume:
+        volume = bench.get("volume", wanted.volume, Volume)
+        server = bench.get("server", wanted.server, Server)
+        bench.cloud.volumes.attach(volume.id, server.id)
+        return waiting.until(
+            lambda: _attached(bench.cloud.volumes.get(volume.id), server.id),
+            what=f"volume {volume.name} being attached to {server.name}",
+            timeout_s=READY_TIMEOUT_S,
+        )
+
+    def settle(self, wanted: AttachmentWanted, found: object, bench: Workbench) -> object:  # noqa: ARG002
+        return found
+
+    mend = settle
+
+    def take(self, found: object, bench: Workbench) -> None:
+        found = expect(Attachment, found)
+        try:
+            bench.cloud.volumes.detach(found.volume_id, found.server_id)
+        except NotFound:
+            return
+        waiting.until(
+            lambda: None if _attached(bench.cloud.volumes.get(found.volume_id), found.server_id) else True,
+            what="the volume being detached",
+            timeout_s=GONE_TIMEOUT_S,
+        )
+
+
+def _attached(volume: Volume, server_id: str) -> Volume | None:
+    there = volume.state is State.IN_USE and any(at.server_id == server_id for at in volume.attachments)
+    return volume if there else None
