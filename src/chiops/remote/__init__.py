@@ -1,0 +1,1 @@
+"""Nodes reached from here: commands over ssh, playbooks through Ansible, modules in containers."""

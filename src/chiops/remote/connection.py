@@ -1,0 +1,159 @@
+"""How a node is reached by OpenSSH: the options that ssh and Ansible share, and what its error messages mean.
+
+Both go through one master connection per node, so that a playbook after a command, or the reverse, logs in only once.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import os
+import re
+import stat
+import tempfile
+from pathlib import Path
+
+from chiops.cloud.base import Node
+from chiops.errors import PrerequisiteMissing, RemoteFailed
+
+CONTROL_PERSIST_S = 60
+"""How long an idle master connection stays after the last use, in seconds."""
+
+_CONNECT_TIMEOUT_S = 10
+# A Unix socket's path has room for 107 bytes, and ssh appends a dot and 16 characters while it binds.
+_CONTROL_DIR_MAX = 107 - 17 - len("/") - 16
+
+
+class Fault(enum.StrEnum):
+    """Why ssh itself (not the command that it ran) failed."""
+
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    KEY_REJECTED = "key rejected"
+    KEY_UNUSABLE = "key unusable"
+    HOST_KEY_CHANGED = "host key changed"
+    UNKNOWN_HOST = "unknown host"
+    BOOTING = "booting"
+    DROPPED = "dropped"
+
+
+# The order matters: a changed host key also ends in "verification failed", a booting node also closes the connection.
+_SIGNS: tuple[tuple[Fault, re.Pattern[str]], ...] = tuple(
+    (fault, re.compile(pattern, re.IGNORECASE))
+    for fault, pattern in (
+        (Fault.HOST_KEY_CHANGED, r"host identification has changed|host key verification failed"),
+        (Fault.BOOTING, r"system is booting up|not permitted to log in yet"),
+        (Fault.KEY_UNUSABLE, r"identity file .* not accessible|unprotected private key|load key .*: (?!.*agent)"),
+        (Fault.KEY_REJECTED, r"permission denied \(|too many authentication failures"),
+        (Fault.REFUSED, r"connection refused"),
+        (Fault.UNKNOWN_HOST, r"could not resolve hostname"),
+        (Fault.TIMEOUT, r"timed out|no route to host|network is unreachable|host is down"),
+        (Fault.DROPPED, r"connection (to .* )?(was )?(closed|reset)|closed by remote host|broken pipe|not responding"),
+    )
+)
+
+_WORDS: dict[Fault, tuple[str, str]] = {
+    Fault.REFUSED: ("nothing listens at port {port}", "wait until the node has booted, or look at its console log"),
+    Fault.TIMEOUT: (
+        "no answer from {address}",
+        "check that the node is up and that a security group opens port {port} to this machine",
+    ),
+    Fault.KEY_REJECTED: (
+        "{user}@{address} does not accept the key {key}",
+        "use the key that the node was created with",
+    ),
+    Fault.KEY_UNUSABLE: (
+        "the key {key} cannot be used",
+        "check that it is there and readable by you alone (chmod 600)",
+    ),
+    Fault.HOST_KEY_CHANGED: (
+        "{address} shows another host key than before",
+        "if the node was made anew, forget the old key: ssh-keygen -f {known_hosts} -R {host_id}",
+    ),
+    Fault.UNKNOWN_HOST: ("the name {address} does not resolve", "check the address and this machine's DNS"),
+    Fault.BOOTING: ("the node is still booting", "wait a moment and try again"),
+    Fault.DROPPED: ("the connection broke off", "check that the node is still up, then run the command again"),
+}
+
+
+def classify(stderr: str) -> Fault | None:
+    """What ssh's messages say about the connection; None where they blame no connection."""
+    return next((fault for fault, sign in _SIGNS if sign.search(stderr)), None)
+
+
+def connection_failed(node: Node, fault: Fault) -> RemoteFailed:
+    """The error that tells a person why ``node`` is not reached and what to do."""
+    why, todo = _WORDS[fault]
+    facts = {
+        "address": node.address,
+        "port": node.port,
+        "user": node.user,
+        "key": node.key_file,
+        "known_hosts": node.known_hosts,
+        "host_id": host_id(node),
+    }
+    return RemoteFailed(f"{node.name} cannot be reached by ssh", why=why.format(**facts), todo=todo.format(**facts))
+
+
+def host_id(node: Node) -> str:
+    """The node as known_hosts names it."""
+    return node.address if node.port == 22 else f"[{node.address}]:{node.port}"
+
+
+def identity_options(node: Node) -> list[str]:
+    """Key, known hosts and port: what any ssh to ``node`` needs, safe to show and to paste."""
+    options = [
+        *("-i", str(node.key_file)),
+        *("-o", "IdentitiesOnly=yes"),
+        *("-o", f"UserKnownHostsFile={_config_word(node.known_hosts)}"),
+        *("-o", "StrictHostKeyChecking=accept-new"),
+    ]
+    return options if node.port == 22 else [*options, "-p", str(node.port)]
+
+
+def batch_options() -> list[str]:
+    """For ssh without a person: never ask, notice a dead node within 30 seconds, share one connection."""
+    return [
+        *("-o", "BatchMode=yes"),
+        *("-o", "LogLevel=ERROR"),
+        *("-o", f"ConnectTimeout={_CONNECT_TIMEOUT_S}"),
+        *("-o", "ServerAliveInterval=10"),
+        *("-o", "ServerAliveCountMax=3"),
+        *("-o", "ControlMaster=auto"),
+        *("-o", f"ControlPersist={CONTROL_PERSIST_S}"),
+    ]
+
+
+def control_path(node: Node) -> Path:
+    """The socket of the master connection to exactly this node.
+
+    Named by server, key and known hosts too, not by address alone as ``%C`` would: a new node at an old node's address
+    must never be answered by the old node's connection.
+    """
+    facts = (node.address, node.port, node.user, node.server_id, node.key_file, node.known_hosts)
+    digest = hashlib.sha256("\0".join(map(str, facts)).encode()).hexdigest()
+    return _control_dir() / digest[:16]
+
+
+def _control_dir() -> Path:
+    """A short directory that only we can enter; whoever could write there could speak for our connections."""
+    candidates = [Path(tempfile.gettempdir()), Path("/tmp")]  # noqa: S108 - checked below for owner and mode
+    for base in candidates:
+        path = base / f"chiops-ssh-{os.getuid()}"
+        if len(os.fsencode(path)) > _CONTROL_DIR_MAX:
+            continue
+        path.mkdir(mode=0o700, exist_ok=True)
+        facts = path.lstat()
+        if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o077:
+            return path
+    raise PrerequisiteMissing(
+        "there is no private directory for ssh's control sockets",
+        why=f"chiops-ssh-{os.getuid()} in {', '.join(map(str, candidates))} belongs to another or is open to others",
+        todo="remove it, or set TMPDIR to a short path of your own",
+    )
+
+
+def _config_word(path: Path) -> str:
+    """A path as one word of ssh's configuration: ``%`` is its token sign, and blanks separate."""
+    text = str(path).replace("%", "%%")
+    return f'"{text}"' if re.search(r"\s", text) else text

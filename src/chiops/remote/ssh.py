@@ -1,0 +1,242 @@
+"""Commands on a node, through the OpenSSH client."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import shlex
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from chiops.cloud.base import Node
+from chiops.errors import PrerequisiteMissing, RemoteFailed
+from chiops.remote.connection import (
+    Fault,
+    batch_options,
+    classify,
+    connection_failed,
+    control_path,
+    host_id,
+    identity_options,
+)
+from chiops.remote.ready import wait_ready
+
+log = logging.getLogger(__name__)
+
+_SSH_FAILED = 255
+_TAIL_CHARS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a command ended. ``stdout`` and ``stderr`` are text, undecodable bytes replaced."""
+
+    stdout: str
+    stderr: str
+    returncode: int
+
+
+class Ssh:
+    """One node's shell. Cheap to make; the first command logs in, the others share its connection."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def argv(self, *command: str, tty: bool = False) -> list[str]:
+        """The ssh command line that a person may run: asks where ssh would ask, shares nothing.
+
+        Args:
+            command: program and arguments to run there, each taken literally; none for a login shell.
+            tty: whether to allocate a terminal for ``command``.
+        """
+        words = ["ssh", *identity_options(self.node), *(["-t"] if tty else []), self._target]
+        return [*words, shlex.join(command)] if command else words
+
+    def command_line(self, *command: str) -> str:
+        """`argv` quoted for a shell, to print."""
+        return shlex.join(self.argv(*command))
+
+    def run(
+        self,
+        *command: str,
+        input: bytes | str | None = None,  # noqa: A002 - subprocess's word
+        timeout: float | None = 60,
+        check: bool = True,
+    ) -> Completed:
+        """Run a command and wait for it.
+
+        Args:
+            command: program and arguments, each taken literally; for a pipeline, ``"sh", "-c", "…"``.
+            input: what it reads on stdin; nothing if None.
+            timeout: seconds until it is given up, None for never.
+            check: whether a non-zero exit raises.
+
+        Raises:
+            RemoteFailed: the node is not reached, the time is up, or (with ``check``) the command failed.
+        """
+        done = self._spawn(command, input, timeout)
+        self._raise_for(command, done.returncode, done.stderr, check=check)
+        return Completed(_text(done.stdout), _text(done.stderr), done.returncode)
+
+    def stream(
+        self,
+        *command: str,
+        input: bytes | str | None = None,  # noqa: A002 - subprocess's word
+        timeout: float | None = None,
+    ) -> Iterator[str]:
+        """Run a command and give its stdout line by line, without line ends, as they come.
+
+        Leaving the loop early, also by an exception, ends the ssh client at once.
+
+        Raises:
+            RemoteFailed: as `run`; a non-zero exit carries the tail of stderr.
+        """
+        with tempfile.TemporaryFile() as complaints:
+            process = self._start(command, stdout=subprocess.PIPE, stderr=complaints)
+            feeder = threading.Thread(target=_feed, args=(process, input), daemon=True)
+            feeder.start()
+            late = threading.Event()
+            timer = threading.Timer(timeout or 0, _give_up, (process, late))
+            if timeout is not None:
+                timer.start()
+            try:
+                for line in process.stdout or ():
+                    yield _text(line).rstrip("\r\n")
+                code = process.wait()
+            finally:
+                timer.cancel()
+                process.kill()
+                process.wait()
+            if late.is_set():
+                raise self._late(command, timeout)
+            complaints.seek(0)
+            self._raise_for(command, code, complaints.read(), check=True)
+
+    def put(self, data: bytes, path: str, *, mode: int = 0o644) -> None:
+        """Write ``data`` to ``path`` on the node, whole or not at all; missing folders are made.
+
+        The content goes over stdin and the file is born private, so that it may be a secret.
+        """
+        part = f"{path}.{secrets.token_hex(4)}.part"
+        script = (
+            'set -e; mkdir -p -- "$(dirname -- "$1")"; umask 077; trap \'rm -f -- "$2"\' EXIT; '
+            'cat >"$2"; chmod "$3" -- "$2"; mv -f -- "$2" "$1"'
+        )
+        self.run("sh", "-c", script, "sh", path, part, f"{mode:o}", input=data, timeout=600)
+
+    def fetch(self, path: str) -> bytes:
+        """The content of a file on the node."""
+        command = ("cat", "--", path)
+        done = self._spawn(command, None, 600)
+        self._raise_for(command, done.returncode, done.stderr, check=True)
+        return done.stdout
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Wait until a command runs on the node.
+
+        Raises:
+            RemoteFailed: it does not within ``timeout_s`` seconds, for the last reason seen; at once if the host key
+                changed or our key file is unusable, since waiting mends neither.
+        """
+        wait_ready(self.node, self._login, timeout_s)
+
+    def forget_host_key(self) -> None:
+        """Drop what known_hosts holds of this node's address; for a node made anew at an old one's address."""
+        if self.node.known_hosts.exists():
+            command = ["ssh-keygen", "-f", str(self.node.known_hosts), "-R", host_id(self.node)]
+            subprocess.run(command, capture_output=True, check=False, timeout=30)
+
+    def close(self) -> None:
+        """End the shared connection, if there is one; running commands finish first."""
+        socket_path = control_path(self.node)
+        if socket_path.exists():
+            command = ["ssh", "-o", f"ControlPath={socket_path}", "-O", "stop", self._target]
+            subprocess.run(command, capture_output=True, check=False, timeout=30)
+            socket_path.unlink(missing_ok=True)
+
+    @property
+    def _target(self) -> str:
+        return f"{self.node.user}@{self.node.address}"
+
+    def _login(self, timeout_s: float) -> Fault | None:
+        try:
+            done = self._spawn(("true",), None, timeout_s)
+        except RemoteFailed:
+            return Fault.TIMEOUT
+        return None if done.returncode == 0 else classify(_text(done.stderr)) or Fault.DROPPED
+
+    def _spawn(
+        self, command: tuple[str, ...], data: bytes | str | None, timeout: float | None
+    ) -> subprocess.CompletedProcess[bytes]:
+        started = time.monotonic()
+        # Files, not pipes: the master that ssh leaves behind could keep a pipe open, and we would wait for its end.
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            process = self._start(command, stdout=out, stderr=err)
+            try:
+                process.communicate(_bytes(data), timeout)
+            except subprocess.TimeoutExpired:
+                raise self._late(command, timeout) from None
+            finally:
+                process.kill()
+                process.wait()
+            out.seek(0)
+            err.seek(0)
+            code = process.returncode
+            log.debug("%s: %s: exit %d after %.2f s", self.node.name, command[0], code, time.monotonic() - started)
+            return subprocess.CompletedProcess([], code, out.read(), err.read())
+
+    def _start(
+        self, command: tuple[str, ...], *, stdout: IO[bytes] | int, stderr: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
+        options = [*identity_options(self.node), *batch_options(), "-o", f"ControlPath={control_path(self.node)}"]
+        argv = ["ssh", *options, self._target, shlex.join(command)]
+        try:
+            return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr)
+        except FileNotFoundError:
+            raise PrerequisiteMissing("there is no ssh on this machine", todo="install the OpenSSH client") from None
+
+    def _raise_for(self, command: tuple[str, ...], code: int, stderr: bytes, *, check: bool) -> None:
+        complaint = _text(stderr)
+        if code == _SSH_FAILED and (fault := classify(complaint)):
+            raise connection_failed(self.node, fault)
+        if check and code:
+            # Only the program is named: arguments may be long or private, and the person did not write them.
+            what = f"`{command[0]}` on {self.node.name} failed with exit {code}"
+            raise RemoteFailed(what, why=complaint.strip()[-_TAIL_CHARS:])
+
+    def _late(self, command: tuple[str, ...], timeout: float | None) -> RemoteFailed:
+        what = f"`{command[0]}` on {self.node.name} did not end within {timeout:g} s"
+        return RemoteFailed(what, todo=f"look at the node: {self.command_line()}")
+
+
+def close_all(nodes: Iterable[Node]) -> None:
+    """End the shared connections to ``nodes``: before they are deleted, so that no ssh process outlives them."""
+    for node in nodes:
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            Ssh(node).close()
+
+
+def _feed(process: subprocess.Popen[bytes], data: bytes | str | None) -> None:
+    # A command may end without reading everything; its exit code says what that means.
+    with contextlib.suppress(BrokenPipeError), process.stdin or contextlib.nullcontext() as stdin:
+        if stdin and data:
+            stdin.write(_bytes(data) or b"")
+
+
+def _give_up(process: subprocess.Popen[bytes], late: threading.Event) -> None:
+    late.set()
+    process.kill()
+
+
+def _bytes(data: bytes | str | None) -> bytes | None:
+    return data.encode() if isinstance(data, str) else data
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")
