@@ -1,0 +1,214 @@
+"""A Docker daemon of the site's own, for machines that have no Docker running and no service manager to run one.
+
+It keeps its images below the site's state directory and what lives only as long as it runs (socket, pids) below ``/run``. It
+touches nothing global but ``net.ipv4.ip_forward``, which the last site's daemon puts back; packet filtering is left to
+`network`, so no Docker chains appear in the machine's firewall. Nodes outlive a daemon that dies (live restore).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from chiops import progress
+from chiops.cloud.local import packages
+from chiops.cloud.local.locks import locked
+from chiops.errors import Capacity, CloudError, Timeout
+
+_RUN = Path("/run/chiops")
+_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+_SHIM_SOCKETS = Path("/run/containerd/s")
+START_S = 60.0
+"""How long the daemon may take until it answers, in seconds; half a second is usual."""
+STOP_S = 30.0
+"""How long the daemon may take to end, in seconds."""
+
+
+class Daemon:
+    """The daemon of the site whose state is in ``home``; ``site_id`` keeps the sites of one machine apart."""
+
+    def __init__(self, home: Path, site_id: str) -> None:
+        self._home = home / "docker"
+        self._run = _RUN / site_id
+        self.socket = self._run / "docker.sock"
+        self.log = self._home / "dockerd.log"
+        self._pid_file = self._run / "dockerd.pid"
+
+    def pid(self) -> int:
+        """The running daemon's process id, or 0. Its command line must name our pid file: ids are used again."""
+        try:
+            pid = int(self._pid_file.read_text(encoding="ascii"))
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (OSError, ValueError):
+            return 0
+        return pid if str(self._home).encode() in command else 0
+
+    def start(self) -> None:
+        """Start the daemon and return when its socket is there; at once if it already runs.
+
+        Raises:
+            PrerequisiteMissing: Docker is not installed and may not be.
+            Capacity: the disk is full.
+            CloudError, Timeout: it ended, or did not come up; the last line of its log says why.
+        """
+        packages.require({"dockerd": "docker.io", "nft": "nftables", "ip": "iproute2"}, purpose="The local site")
+        with locked(_RUN / "lock"):
+            if self.pid() and self.socket.exists():
+                return
+            with progress.task("Start Docker for the local site"):
+                self._run.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
+                _enable_forwarding()
+                self._launch()
+
+    def _launch(self) -> None:
+        settings = self._home / "daemon.json"
+        dockerd = packages.find("dockerd") or "dockerd"
+        try:
+            settings.write_text(json.dumps(self._settings(), indent=1), encoding="utf-8")
+            self.socket.unlink(missing_ok=True)
+            with self.log.open("wb") as log:
+                process = subprocess.Popen(
+                    [dockerd, "--config-file", str(settings)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd="/",
+                    start_new_session=True,
+                    env={
+                        **os.environ,
+                        "PATH": os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin",
+                        "TMPDIR": str(self._home),
+                    },
+                )
+        except OSError as error:
+            raise CloudError("Docker did not start", why=str(error)) from error
+        deadline = time.monotonic() + START_S
+        while not self.socket.exists():
+            if process.poll() is not None:
+                raise self._ended()
+            if time.monotonic() > deadline:
+                process.terminate()
+                raise Timeout(
+                    f"Docker did not start within {START_S:.0f} s", why=self._last_words(), todo=f"read {self.log}"
+                )
+            time.sleep(0.03)
+
+    def _settings(self) -> dict[str, object]:
+        return {
+            "hosts": [f"unix://{self.socket}"],
+            "data-root": str(self._home / "data"),
+            "exec-root": str(self._run / "exec"),
+            "pidfile": str(self._pid_file),
+            "bridge": "none",
+            "iptables": False,
+            "ip-forward": False,
+            "userland-proxy": False,
+            "live-restore": True,
+            "log-level": "warn",
+            "log-driver": "json-file",
+            "log-opts": {"max-size": "2m", "max-file": "2"},
+        }
+
+    def stop(self) -> None:
+        """End the daemon and remove what it leaves at run time; images stay. Nothing happens if it does not run.
+
+        Raises:
+            Timeout: it did not end.
+        """
+        with locked(_RUN / "lock"):
+            if pid := self.pid():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+                self._wait_gone(pid)
+            if self._run.exists():
+                self._clear()
+            if not _others(self._run):
+                _restore_forwarding()
+
+    def _wait_gone(self, pid: int) -> None:
+        deadline = time.monotonic() + STOP_S
+        while _alive(pid):
+            if time.monotonic() > deadline:
+                raise Timeout(f"Docker (process {pid}) did not stop within {STOP_S:.0f} s", todo=f"read {self.log}")
+            time.sleep(0.03)
+
+    def _clear(self) -> None:
+        for pid in _with_argument(str(self._run)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            self._wait_gone(pid)
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+        inside = [
+            path
+            for path in (line.split()[1] for line in mounts)
+            if path.startswith((f"{self._run}/", f"{self._home}/"))
+        ]
+        for path in sorted(inside, reverse=True):
+            subprocess.run(["umount", "-l", path], capture_output=True, check=False)
+        shutil.rmtree(self._run, ignore_errors=True)
+        for folder in (_SHIM_SOCKETS, _SHIM_SOCKETS.parent):
+            with suppress(OSError):
+                folder.rmdir()
+
+    def _ended(self) -> CloudError:
+        why = self._last_words()
+        if "no space left" in why.lower():
+            return Capacity("Docker did not start", why="the disk is full", todo="free some space and try again")
+        return CloudError("Docker did not start", why=why, todo=f"read {self.log}")
+
+    def _last_words(self) -> str:
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return lines[-1][-300:] if lines else ""
+
+
+def _enable_forwarding() -> None:
+    """Nodes reach the world through this machine. What was set before is written down first, once for all sites."""
+    before = _FORWARD.read_text(encoding="ascii").strip()
+    if before == "1":
+        return
+    (_RUN / "ip_forward").write_text(before, encoding="ascii")
+    _FORWARD.write_text("1", encoding="ascii")
+
+
+def _restore_forwarding() -> None:
+    saved = _RUN / "ip_forward"
+    if saved.exists():
+        _FORWARD.write_text(saved.read_text(encoding="ascii"), encoding="ascii")
+        saved.unlink()
+    (_RUN / "lock").unlink(missing_ok=True)
+    with suppress(OSError):
+        _RUN.rmdir()
+
+
+def _others(own: Path) -> bool:
+    """Whether another site's daemon has its runtime directory here."""
+    return any(entry.is_dir() and entry != own for entry in _RUN.iterdir())
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] != "Z"
+
+
+def _with_argument(text: str) -> list[int]:
+    """Processes whose command line names ``text``: containerd and shims that their daemon left."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with suppress(OSError):
+                if text.encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+    return found
