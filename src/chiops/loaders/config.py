@@ -1,0 +1,92 @@
+"""What one arm is told: plain values, checked once, passed unchanged to the pipeline."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from .protocol import ArmError
+
+CacheName = Literal["cold", "warm"]
+
+
+@dataclass(frozen=True, slots=True)
+class S3:
+    """The bucket and the key that opens it. The secret is in memory only: neither in the environment nor in a file."""
+
+    url: str
+    region: str
+    bucket: str
+    access: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmConfig:
+    """One arm.
+
+    Args:
+        format: the pipeline's name, as `pipelines.names` lists them.
+        dataset: the dataset's folder below ``data_dir``.
+        split: training, validation or evaluation.
+        cache: the state the caches are in before the first sample.
+        access: ``random`` (seeded) or ``serial`` order.
+        samples: how many samples, the first of the canonical order; 0 means all of the split.
+        workers: DataLoader worker processes; 0 loads in the main process.
+        warmup_batches: delivered and hashed, but not timed.
+        timeout_s: longest wait for one batch before the arm fails.
+        data_dir: staging tree of datasets, read-only.
+        cache_dir: ours to fill and empty; kept from a cold arm for its warm partner.
+        mount_dir: where the bucket is mounted, for pipelines that read through a mount.
+    """
+
+    format: str
+    dataset: str
+    split: str = "training"
+    cache: CacheName = "cold"
+    access: Literal["random", "serial"] = "random"
+    samples: int = 0
+    batch_size: int = 32
+    workers: int = 2
+    warmup_batches: int = 2
+    seed: int = 42
+    timeout_s: float = 120.0
+    data_dir: Path = Path("/data")
+    cache_dir: Path = Path("/cache")
+    mount_dir: Path = Path("/mnt/object")
+    s3: S3 | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("samples", 0), ("batch_size", 1), ("workers", 0), ("warmup_batches", 0)):
+            if getattr(self, name) < least:
+                raise ArmError(f"{name} must be at least {least}", f"it is {getattr(self, name)}")
+        if self.cache not in ("cold", "warm"):
+            raise ArmError(f"there is no cache state {self.cache!r}", todo="use cold or warm")
+        if self.access not in ("random", "serial"):
+            raise ArmError(f"there is no access order {self.access!r}", todo="use random or serial")
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """From the configuration on stdin; an unknown key is a mistake, not a wish."""
+        known = {one.name for one in dataclasses.fields(cls)}
+        if unknown := sorted(set(document) - known):
+            raise ArmError(f"the arm's configuration has unknown keys: {', '.join(unknown)}")
+        values = dict(document)
+        try:
+            if values.get("s3") is not None:
+                values["s3"] = S3(**values["s3"])
+            for name in ("data_dir", "cache_dir", "mount_dir"):
+                if name in values:
+                    values[name] = Path(values[name])
+            return cls(**values)
+        except TypeError as error:
+            raise ArmError("the arm's configuration does not fit", str(error)) from None
+
+    def need_s3(self) -> S3:
+        """The bucket, for a pipeline that cannot do without."""
+        if self.s3 is None:
+            raise ArmError(f"{self.format} reads from a bucket, and none was given")
+        return self.s3

@@ -1,0 +1,149 @@
+"""Chunks streamed from the bucket with litdata: one request fetches many samples, kept on disk for the next pass."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .. import pagecache
+from ..cache import CacheState
+from ..config import S3, ArmConfig
+from ..protocol import ArmError
+
+os.environ["LITDATA_DISABLE_VERSION_CHECK"] = "1"  # else it asks the package index for news, on the clock
+from litdata import StreamingDataset
+from litdata.streaming.resolver import Dir
+
+_INDEX = "index.json"
+_MAX_CACHE = "1TB"  # never evict within a run: a warm pass must find what the cold one fetched
+
+
+def open(config: ArmConfig) -> LitdataPipeline:  # noqa: A001
+    """Fetch the split's index and lay out which chunks are needed."""
+    return LitdataPipeline(config)
+
+
+def storage_options(s3: S3) -> dict[str, Any]:
+    """For litdata's boto3 client: custom endpoint, few retries (its default of 1,000 would hang on a dead endpoint)."""
+    return {
+        "endpoint_url": s3.url,
+        "region_name": s3.region,
+        "aws_access_key_id": s3.access,
+        "aws_secret_access_key": s3.secret,
+        "config": Config(
+            retries={"max_attempts": 4, "mode": "standard"}, connect_timeout=10, read_timeout=60,
+            s3={"addressing_style": "path"},
+        ),
+    }  # fmt: skip
+
+
+class LitdataPipeline:
+    """`litdata.StreamingDataset` over ``s3://<bucket>/Food-11-litdata/<split>``."""
+
+    keeps_order = True
+
+    def __init__(self, config: ArmConfig) -> None:
+        self._config = config
+        self._s3 = config.need_s3()
+        self._prefix = f"Food-11-litdata/{config.split}"
+        self._chunk_dir = config.cache_dir / "litdata" / self._s3.bucket / self._prefix
+        if config.cache == "cold":
+            shutil.rmtree(self._chunk_dir, ignore_errors=True)
+        self._chunk_dir.mkdir(parents=True, exist_ok=True)
+        self._chunks: list[dict[str, Any]] = self._fetch_index()["chunks"]
+        self._limit = min(config.samples or self.split_samples, self.split_samples)
+
+    def _fetch_index(self) -> dict[str, Any]:
+        """The index, always from the bucket: a cached one could be of data since replaced."""
+        client = boto3.client("s3", **storage_options(self._s3))
+        try:
+            text = client.get_object(Bucket=self._s3.bucket, Key=f"{self._prefix}/{_INDEX}")["Body"].read()
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            if code in ("NoSuchKey", "NoSuchBucket", "404"):
+                raise ArmError(
+                    f"there is no litdata set at s3://{self._s3.bucket}/{self._prefix}",
+                    code,
+                    f"run `chiops data prepare --dataset {self._config.dataset} --format litdata`",
+                ) from None
+            raise ArmError(
+                f"the bucket {self._s3.bucket} cannot be read", str(error), "check the key with `chiops doctor`"
+            ) from None
+        except BotoCoreError as error:
+            raise ArmError(f"{self._s3.url} does not answer", str(error)) from None
+        finally:
+            client.close()
+        index: dict[str, Any] = json.loads(text)
+        return index
+
+    @property
+    def samples(self) -> int:
+        return self._limit
+
+    @property
+    def split_samples(self) -> int:
+        return sum(int(chunk["chunk_size"]) for chunk in self._chunks)
+
+    @property
+    def split_bytes(self) -> int:
+        return sum(int(chunk["chunk_bytes"]) for chunk in self._chunks)
+
+    def _needed(self) -> list[dict[str, Any]]:
+        """The chunks that hold the first ``samples`` samples."""
+        needed, counted = [], 0
+        for chunk in self._chunks:
+            if counted >= self._limit:
+                break
+            needed.append(chunk)
+            counted += int(chunk["chunk_size"])
+        return needed
+
+    def prepare_cache(self) -> None:
+        """Cold was done before the index came; a warm cache is what the cold partner left, with its pages in memory."""
+        if self._config.cache == "warm":
+            pagecache.fill(self._cached())
+
+    def _cached(self) -> list[Path]:
+        paths = (self._chunk_dir / chunk["filename"] for chunk in self._needed())
+        return [path for path in paths if path.is_file()]
+
+    def cache_state(self) -> CacheState:
+        cached = self._cached()
+        held = sum(path.stat().st_size for path in cached)
+        return CacheState(
+            page_share=pagecache.resident_share(cached),
+            chunk_files=len(cached),
+            chunk_bytes=held,
+            chunk_share=len(cached) / len(self._needed()),
+        )
+
+    def dataset(self) -> Any:
+        dataset = _Keyed(
+            Dir(path=str(self._chunk_dir), url=f"s3://{self._s3.bucket}/{self._prefix}"),
+            shuffle=False,
+            drop_last=False,
+            seed=self._config.seed,
+            subsample=1.0 if self._limit == self.split_samples else (self._limit + 0.5) / self.split_samples,
+            max_cache_size=_MAX_CACHE,
+            storage_options=storage_options(self._s3),
+        )
+        # Shuffled only now: a subsample is to be the first samples as stored, not a draw of chunks.
+        dataset.set_shuffle(self._config.access == "random")
+        dataset.set_num_workers(self._config.workers)
+        dataset.set_batch_size(self._config.batch_size)
+        return dataset
+
+
+class _Keyed(StreamingDataset):  # type: ignore[misc]
+    """Items as ``(key, bytes, label)``. What else than bytes an item holds is found out where it is decoded."""
+
+    def __getitem__(self, index: Any) -> tuple[str, Any, int]:
+        item = super().__getitem__(index)
+        return f"{index.index} of chunk {index.chunk_index}", item["image"], int(item["label"])

@@ -1,0 +1,66 @@
+"""What a sample is, which ones an arm reads, and the hash that shows that all arms read the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_MODULUS = 1 << 256
+
+
+def digest(jpeg: bytes, label: int) -> int:
+    """What stands for one sample: sha256 of the label's byte and the encoded image, before any decoding."""
+    hashed = hashlib.sha256(bytes([label]))
+    hashed.update(jpeg)
+    return int.from_bytes(hashed.digest(), "big")
+
+
+def combine(digests: Iterable[int]) -> int:
+    """One value for many samples whatever their order. A sum, not xor: a sample delivered twice must not cancel out."""
+    return sum(digests) % _MODULUS
+
+
+def as_text(combined: int) -> str:
+    """The content hash as results carry it; for a whole split it is the ``sha256`` that ``data prepare`` found."""
+    return f"{combined:064x}"
+
+
+def canonical_order(keys: Iterable[str]) -> list[str]:
+    """The order in which every format stores a split: by hash of the key (``class_00/0_12.jpg``), which mixes the classes.
+
+    A run of n samples takes the first n of this order, in whichever format: a prefix is what a chunked format can read
+    without fetching all its chunks, and hashing makes it a fair sample of the classes.
+    """
+    return sorted(keys, key=lambda key: hashlib.sha256(key.encode()).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one batch brought, counted in the worker that made it.
+
+    Args:
+        samples: how many.
+        size: bytes of their JPEGs.
+        digest: `combine` of their digests.
+        decode_s: seconds spent on decoding and transforming.
+        hash_s: seconds spent on hashing, the price of the proof; small beside ``decode_s``.
+    """
+
+    samples: int
+    size: int
+    digest: int
+    decode_s: float = 0.0
+    hash_s: float = 0.0
+
+    @classmethod
+    def total(cls, tallies: Iterable[Tally]) -> Tally:
+        """The sum over many."""
+        several = list(tallies)
+        return cls(
+            samples=sum(one.samples for one in several),
+            size=sum(one.size for one in several),
+            digest=combine(one.digest for one in several),
+            decode_s=sum(one.decode_s for one in several),
+            hash_s=sum(one.hash_s for one in several),
+        )
