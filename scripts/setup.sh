@@ -45,5 +45,5 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
   "$python" -m venv --clear .venv
 fi
 say "Installing chiops${extra:+ with its $1 packages} into .venv (a few minutes the first time)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --editable ".$extra"
+.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --editable ".$extra"
 say "Ready: .venv/bin/chiops"

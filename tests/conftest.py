@@ -7,21 +7,19 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
 from chiops.cloud.base import Image, Node, Rule
 from tests.support.leftovers import interfaces, leftovers
-from tests.support.target import Target
+from tests.support.target import FLAVOR, IMAGE, SSH, ServerFactory, Target
 
 if TYPE_CHECKING:
     from chiops.cloud.local.cloud import LocalCloud
     from tests.support.scratch import Scratch
-
-FLAVOR = os.environ.get("CHIOPS_TEST_FLAVOR", "m1.small")
-IMAGE = "CC-Ubuntu24.04"
 
 
 def why_no_nodes() -> str:
@@ -92,31 +90,27 @@ def key(short_tmp: Path) -> tuple[Path, str]:
     return new_key(folder)
 
 
-class ServerFactory(Protocol):
-    """Makes a node that answers over ssh; ``open_ports`` are TCP ports open to everyone besides 22."""
-
-    def __call__(self, *, open_ports: Sequence[int] = (), flavor: str = FLAVOR) -> Node: ...
-
-
 @pytest.fixture(scope="module")
 def server(local_target: Target, key: tuple[Path, str], run_name: str) -> Iterator[ServerFactory]:
     """A factory of local nodes that answer ssh as `cc`; they go when the module's tests are done."""
+    from chiops.remote.ssh import Ssh
     from tests.support.nodes import node_at, wait_ssh
     from tests.support.scratch import Scratch
 
     def image(scratch: Scratch) -> Image:
         return next(found for found in scratch.cloud.compute.images() if found.name == IMAGE)
 
-    with Scratch(local_target, run_name) as scratch:
+    with Scratch(local_target, run_name) as scratch, ExitStack() as stack:
         keypair = scratch.keypair(key[1])
 
         def make(*, open_ports: Sequence[int] = (), flavor: str = FLAVOR) -> Node:
             lease = scratch.ready_lease(flavor=flavor)
-            rules = [Rule("tcp", port, port) for port in (22, *open_ports)]
+            rules = [SSH, *(Rule("tcp", port, port) for port in open_ports)]
             group = scratch.group(*rules)
             made = scratch.server(image=image(scratch), lease=lease, keypair=keypair, groups=[group])
             ready = scratch.until_ready(made)
             node = node_at(ready.fixed_address, key[0], server_id=ready.id, name=ready.name)
+            stack.callback(Ssh(node).close)
             wait_ssh(node)
             return node
 

@@ -100,7 +100,14 @@ class Scratch:
         return keypair
 
     def server(
-        self, *, image: Image, lease: Lease, keypair: Keypair, groups: Sequence[SecurityGroup] = (), name: str = "", **more: object
+        self,
+        *,
+        image: Image,
+        lease: Lease,
+        keypair: Keypair,
+        groups: Sequence[SecurityGroup] = (),
+        name: str = "",
+        **more: object,
     ) -> Server:
         """A server on the lease's first reservation, accepted but perhaps not ready."""
         reservation = lease.reservations[0]
@@ -204,7 +211,9 @@ class Scratch:
     def bucket(self) -> Bucket:
         """A bucket; it must be empty again when the test ends."""
         bucket = self.cloud.objects.create(self.name("bucket"), mark=self.mark)
-        self._goes(bucket.name, lambda: self.cloud.objects.delete(bucket.name), lambda: self.cloud.objects.get(bucket.name))
+        self._goes(
+            bucket.name, lambda: self.cloud.objects.delete(bucket.name), lambda: self.cloud.objects.get(bucket.name)
+        )
         return bucket
 
     def credential(self) -> Ec2Credential:

@@ -1,10 +1,28 @@
-"""The cloud under test with what a test may expect of it."""
+"""The cloud under test, what a test may expect of it, and the kinds of things that fixtures hand over."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from chiops.cloud.base import Cloud
+from chiops.cloud.base import Cloud, Node, Rule, Server
+
+FLAVOR = os.environ.get("CHIOPS_TEST_FLAVOR", "m1.small")
+IMAGE = "CC-Ubuntu24.04"
+SSH = Rule("tcp", 22, 22)
+
+NewServer = Callable[..., Server]
+"""Makes a ready server of one test; keyword arguments replace those of `Scratch.server`."""
+Reach = Callable[[Server], Node]
+"""The node behind a server, over a floating IP, once ssh answers."""
+
+
+class ServerFactory(Protocol):
+    """Makes a node that answers over ssh; ``open_ports`` are TCP ports open to everyone besides 22."""
+
+    def __call__(self, *, open_ports: Sequence[int] = (), flavor: str = FLAVOR) -> Node: ...
 
 
 @dataclass(frozen=True)

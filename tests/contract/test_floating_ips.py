@@ -1,0 +1,133 @@
+"""Addresses of our own: bound to one server at most, and answering as that server."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from tests.support.nodes import as_root, node_at, port_answers, wait_ssh
+from tests.support.poll import wait_for
+from tests.support.scratch import Scratch
+from tests.support.target import NewServer
+
+from chiops.cloud.base import Cloud, FloatingIp, Server
+from chiops.errors import Conflict, NotFound
+
+
+def listed(cloud: Cloud, floating_ip_id: str) -> FloatingIp:
+    """The address as the cloud lists it."""
+    (found,) = (found for found in cloud.network.floating_ips() if found.id == floating_ip_id)
+    return found
+
+
+def test_create_bind_unbind_delete(cloud: Cloud, scratch: Scratch, new_server: NewServer) -> None:
+    server, made = new_server(), scratch.floating_ip()
+    assert IPv4Address(made.address)
+    assert made.name == made.address
+    assert (made.server_id, made.mark) == ("", scratch.mark)
+    assert listed(cloud, made.id).mark == scratch.mark
+
+    bound = cloud.network.bind_floating_ip(made.id, server.id)
+    assert (bound.id, bound.address, bound.server_id) == (made.id, made.address, server.id)
+    assert listed(cloud, made.id).server_id == server.id
+    wait_for(
+        "server shows its address",
+        lambda: cloud.compute.get(server.id),
+        until=lambda found: found.floating_address == made.address,
+        within=scratch.target.patience,
+    )
+    assert cloud.compute.get(server.id).fixed_address == server.fixed_address
+
+    assert cloud.network.unbind_floating_ip(made.id).server_id == ""
+    assert listed(cloud, made.id).server_id == ""
+    wait_for(
+        "server without address",
+        lambda: cloud.compute.get(server.id),
+        until=lambda found: found.floating_address == "",
+        within=scratch.target.patience,
+    )
+    cloud.network.delete_floating_ip(made.id)
+    assert made.id not in {found.id for found in cloud.network.floating_ips()}
+    with pytest.raises(NotFound):
+        cloud.network.delete_floating_ip(made.id)
+
+
+def test_a_bound_address_answers_as_its_server_and_an_unbound_one_does_not(
+    real_nodes: None, cloud: Cloud, scratch: Scratch, new_server: NewServer, key: tuple[Path, str]
+) -> None:
+    server, address = new_server(), scratch.floating_ip()
+    assert not port_answers(address.address, 22)
+    cloud.network.bind_floating_ip(address.id, server.id)
+    node = node_at(address.address, key[0], server_id=server.id)
+    wait_ssh(node, within=scratch.target.patience)
+    assert as_root(node, "hostname") == server.name
+    cloud.network.unbind_floating_ip(address.id)
+    wait_for("silence", lambda: not port_answers(address.address, 22), within=scratch.target.patience)
+
+
+def test_an_address_moves_to_another_server(
+    real_nodes: None, cloud: Cloud, scratch: Scratch, new_server: NewServer, key: tuple[Path, str]
+) -> None:
+    first, second, address = new_server(), new_server(), scratch.floating_ip()
+    for server in (first, second):
+        cloud.network.bind_floating_ip(address.id, server.id)
+        node = node_at(address.address, key[0], server_id=server.id)
+        wait_ssh(node, within=scratch.target.patience)
+        assert as_root(node, "hostname") == server.name
+        cloud.network.unbind_floating_ip(address.id)
+
+
+def test_an_address_is_never_bound_twice(cloud: Cloud, scratch: Scratch, new_server: NewServer) -> None:
+    servers, address = [new_server(), new_server()], scratch.floating_ip()
+
+    def bind(server: Server) -> None:
+        with suppress(Conflict):
+            cloud.network.bind_floating_ip(address.id, server.id)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(bind, servers))
+    holder = listed(cloud, address.id).server_id
+    assert holder in {server.id for server in servers}
+    wait_for(
+        "one holder",
+        lambda: {
+            s.id for s in map(cloud.compute.get, [s.id for s in servers]) if s.floating_address == address.address
+        },
+        until=lambda holders: holders == {holder},
+        within=scratch.target.patience,
+    )
+
+
+def test_addresses_differ(cloud: Cloud, scratch: Scratch) -> None:
+    assert scratch.floating_ip().address != scratch.floating_ip().address
+
+
+def test_deleting_a_server_frees_its_address(cloud: Cloud, scratch: Scratch, new_server: NewServer) -> None:
+    server, address = new_server(), scratch.floating_ip()
+    cloud.network.bind_floating_ip(address.id, server.id)
+    cloud.compute.delete(server.id)
+    wait_for(
+        "address free",
+        lambda: listed(cloud, address.id),
+        until=lambda found: found.server_id == "",
+        within=scratch.target.patience,
+    )
+
+
+def test_what_is_unknown_is_not_found(cloud: Cloud, scratch: Scratch, shared_server: Server) -> None:
+    unknown, address = str(uuid.uuid4()), scratch.floating_ip()
+    asked: list[Callable[[], object]] = [
+        lambda: cloud.network.bind_floating_ip(unknown, shared_server.id),
+        lambda: cloud.network.bind_floating_ip(address.id, unknown),
+        lambda: cloud.network.unbind_floating_ip(unknown),
+        lambda: cloud.network.delete_floating_ip(unknown),
+    ]
+    for ask in asked:
+        with pytest.raises(NotFound):
+            ask()
+    assert listed(cloud, address.id).server_id == ""
