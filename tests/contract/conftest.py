@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from chiops.cloud.base import Cloud, Image, Keypair, Lease, Node, SecurityGroup, Server
+from chiops.cloud.sites import connect
+from chiops.errors import UsageError
+from chiops.remote.ssh import Ssh
 from tests.support.nodes import new_key, node_at, wait_ssh
 from tests.support.scratch import Scratch
 from tests.support.target import FLAVOR, IMAGE, SSH, NewServer, Reach, Target
-
-from chiops.cloud.base import Cloud, Image, Keypair, Lease, Node, SecurityGroup, Server
-from chiops.remote.ssh import Ssh
 
 OS_CLOUD = os.environ.get("OS_CLOUD", "")
 CLOUDS = ["local", "openstack"] if OS_CLOUD else ["local"]
@@ -35,9 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _openstack() -> Cloud:
-    from chiops.cloud.openstack.cloud import OpenStackCloud
-
-    return OpenStackCloud(OS_CLOUD)
+    try:
+        return connect(OS_CLOUD)
+    except UsageError as error:
+        pytest.skip(f"openstack: {error}")
 
 
 @pytest.fixture(scope="session", params=CLOUDS)

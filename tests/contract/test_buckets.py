@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.nodes import as_root
-from tests.support.poll import wait_for, wait_gone
-from tests.support.scratch import Scratch
 
 from chiops.cloud.base import Bucket, Cloud, Ec2Credential, Node
 from chiops.errors import Conflict, InvalidRequest, NotFound
+from tests.support.nodes import as_root
+from tests.support.poll import wait_for, wait_gone
+from tests.support.scratch import Scratch
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

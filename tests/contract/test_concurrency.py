@@ -6,9 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.support.scratch import Scratch
-
 from chiops.cloud.base import Cloud, Image, Keypair, Lease, SecurityGroup, Server, State
+from tests.support.scratch import Scratch
 
 
 def at_once(*calls: Callable[[], object]) -> list[object]:

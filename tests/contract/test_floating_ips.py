@@ -10,13 +10,13 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+
+from chiops.cloud.base import Cloud, FloatingIp, Server
+from chiops.errors import Conflict, NotFound
 from tests.support.nodes import as_root, node_at, port_answers, wait_ssh
 from tests.support.poll import wait_for
 from tests.support.scratch import Scratch
 from tests.support.target import NewServer
-
-from chiops.cloud.base import Cloud, FloatingIp, Server
-from chiops.errors import Conflict, NotFound
 
 
 def listed(cloud: Cloud, floating_ip_id: str) -> FloatingIp:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+from chiops.cloud.base import Cloud, Node, Server
 from tests.support.nodes import as_root
 from tests.support.scratch import Scratch
 from tests.support.target import NewServer, Reach
-
-from chiops.cloud.base import Cloud, Node, Server
 
 pytestmark = pytest.mark.usefixtures("shares_kernel", "real_nodes")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support.scratch import Scratch
 
 from chiops.cloud.base import Cloud
 from chiops.errors import Conflict, InvalidRequest, NotFound
+from tests.support.scratch import Scratch
 
 
 def names(cloud: Cloud) -> list[str]:

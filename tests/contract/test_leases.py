@@ -7,12 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.poll import is_gone, wait_for, wait_gone
-from tests.support.scratch import Scratch
-from tests.support.target import FLAVOR, Target
 
 from chiops.cloud.base import Cloud, Image, Keypair, Lease, ReservationRequest, SecurityGroup, Server, State
 from chiops.errors import CloudError, InvalidRequest, NotFound, Policy
+from tests.support.poll import is_gone, wait_for, wait_gone
+from tests.support.scratch import Scratch
+from tests.support.target import FLAVOR, Target
 
 
 def ended(cloud: Cloud, lease_id: str) -> bool:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+
+from chiops.cloud.base import Cloud, Image, Keypair, Lease, Node, Rule, SecurityGroup
+from chiops.errors import Conflict, NotFound
 from tests.support.nodes import as_root, port_answers, succeeds
 from tests.support.poll import wait_for
 from tests.support.scratch import Scratch
 from tests.support.target import SSH, NewServer, Reach
-
-from chiops.cloud.base import Cloud, Image, Keypair, Lease, Node, Rule, SecurityGroup
-from chiops.errors import Conflict, NotFound
 
 WEB = Rule("tcp", 8080, 8080)
 ELSEWHERE = replace(WEB, cidr="203.0.113.0/24")  # TEST-NET-3: nobody's address

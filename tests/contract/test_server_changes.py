@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from chiops.cloud.base import Attachment, Cloud, Image, Node, Server
 from tests.support.nodes import as_root, port_answers, succeeds, wait_ssh
 from tests.support.poll import wait_for
 from tests.support.scratch import Scratch
 from tests.support.target import NewServer, Reach
-
-from chiops.cloud.base import Attachment, Cloud, Image, Node, Server
 
 
 def written(node: Node, attachment: Attachment) -> str:

@@ -9,13 +9,13 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+
+from chiops.cloud.base import Cloud, Image, Keypair, Lease, Node, SecurityGroup, Server, State
+from chiops.errors import CloudError, InvalidRequest, NotFound, RemoteFailed
 from tests.support.nodes import as_root, node_at
 from tests.support.poll import is_gone, wait_for, wait_gone
 from tests.support.scratch import Scratch
 from tests.support.target import NewServer, Reach
-
-from chiops.cloud.base import Cloud, Image, Keypair, Lease, Node, SecurityGroup, Server, State
-from chiops.errors import CloudError, InvalidRequest, NotFound, RemoteFailed
 
 
 def test_create_tells_at_once_what_it_made(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
-from tests.support.target import FLAVOR, Target
-
 from chiops.cloud.base import Cloud, Image
+from tests.support.target import FLAVOR, Target
 
 
 def test_identity_is_complete_and_stable(cloud: Cloud) -> None:

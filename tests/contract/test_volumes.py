@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Callable
 
 import pytest
+
+from chiops.cloud.base import Cloud, Node, Server, State
+from chiops.errors import Conflict, InvalidRequest, NotFound
 from tests.support.nodes import as_root, succeeds
 from tests.support.poll import wait_for, wait_gone
 from tests.support.scratch import Scratch
 from tests.support.target import NewServer, Reach
-
-from chiops.cloud.base import Cloud, Node, Server, State
-from chiops.errors import Conflict, InvalidRequest, NotFound
 
 GIB = 2**30
 

@@ -1,0 +1,52 @@
+"""A lease of the local site ends at its time also when no chiops runs any more, however the last one went."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chiops.cloud.base import State
+from tests.support.leftovers import interfaces, leftovers
+from tests.support.nodes import port_answers
+from tests.support.poll import is_gone, wait_for
+
+pytestmark = pytest.mark.nodes
+LASTS_S = 15
+
+
+@pytest.fixture
+def lonely_home(state_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A state folder of its own, so that no connection of this session's site can do the work."""
+    home = Path(tempfile.mkdtemp(prefix="cha-", dir="/tmp"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home))
+    yield home
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.mark.parametrize("ending", ["exit", "kill"])
+def test_it_ends_when_nobody_looks(lonely_home: Path, key: tuple[Path, str], ending: str) -> None:
+    from chiops.cloud.local.cloud import LocalCloud
+
+    before = interfaces()
+    command = [sys.executable, "-m", "tests.support.book_and_go", str(LASTS_S), key[1], ending]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    assert done.stdout, f"nothing was booked, exit {done.returncode}"
+    booked = json.loads(done.stdout)
+    if time.time() < booked["end"] - 2:
+        assert port_answers(booked["address"], 22), "the server lives as long as its lease"
+    remaining = max(0.0, booked["end"] - time.time())
+    wait_for("silence", lambda: not port_answers(booked["address"], 22, timeout=1), within=remaining + 20)
+    assert time.time() >= booked["end"] - 1, "not before its time"
+
+    with LocalCloud() as cloud:
+        assert is_gone(lambda: cloud.compute.get(booked["server"]))
+        assert all(lease.state is State.ENDED for lease in cloud.leases.list() if lease.id == booked["lease"])
+    wait_for("nothing left", lambda: leftovers(lonely_home, before), until=lambda left: not left, within=20)
