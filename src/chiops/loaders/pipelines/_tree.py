@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from ..config import ArmConfig
 from ..protocol import ArmError
 from ..samples import canonical_order
 from ..vision import torchvision
+
+_CLASS = re.compile(r"class_(\d+)")
 
 
 def read_bytes(path: str) -> bytes:
@@ -29,8 +32,18 @@ class TreePipeline:
         torchvision()
         from torchvision.datasets import ImageFolder
 
+        class Folder(ImageFolder):  # type: ignore[misc]
+            """Labels are the numbers in the folders' names, as in every other format, also where a class is missing."""
+
+            def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
+                classes, places = super().find_classes(directory)
+                numbers = [_CLASS.fullmatch(name) for name in classes]
+                if not all(numbers):
+                    return classes, places
+                return classes, {match[0]: int(match[1]) for match in numbers if match}
+
         try:
-            self._folder = ImageFolder(str(root), loader=read_bytes)
+            self._folder = Folder(str(root), loader=read_bytes)
         except FileNotFoundError as error:  # no class folder, or a class without an image
             raise ArmError(f"{root} is no tree of classes", str(error).splitlines()[0], missing.todo) from None
         by_key = {

@@ -111,8 +111,9 @@ class LitdataPipeline:
             pagecache.fill(self._cached())
 
     def _cached(self) -> list[Path]:
-        paths = (self._chunk_dir / chunk["filename"] for chunk in self._needed())
-        return [path for path in paths if path.is_file()]
+        """The needed chunks that are in the cache whole."""
+        sizes = {self._chunk_dir / chunk["filename"]: int(chunk["chunk_bytes"]) for chunk in self._needed()}
+        return [path for path, size in sizes.items() if path.is_file() and path.stat().st_size >= size]
 
     def cache_state(self) -> CacheState:
         cached = self._cached()

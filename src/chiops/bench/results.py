@@ -1,0 +1,186 @@
+"""The result of a run, and so the schema of its file: one JSON document with every raw value.
+
+A file of another major version is refused; a newer minor version only adds, and what it adds is ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from chiops.errors import DataError, NotFound
+
+SCHEMA_VERSION = "1.0"
+_PREFIX = "bench-"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Metrics(_Frozen):
+    """What one arm measured; the meaning of each number is stated in ``loaders.metrics``. Seconds and bytes."""
+
+    samples: int
+    sample_bytes: int
+    content_hash: str
+    batches: int
+    warmup_batches: int
+    timed_samples: int
+    timed_s: float
+    images_per_s: float
+    batches_per_s: float
+    avg_batch_s: float
+    whole_images_per_s: float
+    open_s: float
+    first_batch_s: float
+    total_s: float
+    wait_p50_s: float
+    wait_p95_s: float
+    wait_p99_s: float
+    batch_wait_s: tuple[float, ...]
+    batch_samples: tuple[int, ...]
+    cpu_s: float
+    cpu_s_per_1000: float
+    decode_s: float
+    hash_s: float
+    peak_rss_bytes: int
+    peak_rss_worker_bytes: int
+    net_interface: str | None
+    net_received_bytes: int | None
+    net_sent_bytes: int | None
+    net_received_by_interface: dict[str, int]
+
+
+class Cache(_Frozen):
+    """The caches just before the first sample: declared, measured, and whether the two agree."""
+
+    declared: Literal["cold", "warm"]
+    measured: Literal["cold", "warm", "mixed", "unknown"]
+    verified: bool
+    page_share: float | None = None
+    chunk_files: int | None = None
+    chunk_bytes: int | None = None
+    chunk_share: float | None = None
+    note: str = ""
+
+
+class ArmResult(_Frozen):
+    """One arm: measured, or failed and why. ``place`` counts from 0 in the order of execution."""
+
+    place: int
+    format: str
+    workers: int
+    cache_declared: Literal["cold", "warm"]
+    repetition: int
+    seed: int
+    started: datetime
+    metrics: Metrics | None = None
+    cache: Cache | None = None
+    error: str = ""
+
+
+class FormatFacts(_Frozen):
+    """How much there is of a format's split; bytes as stored."""
+
+    samples: int
+    split_samples: int
+    split_bytes: int
+
+
+class BenchRun(_Frozen):
+    """A run.
+
+    ``state`` is ``running`` in the file while it goes on, and stays so if it was killed; ``partial`` if an arm failed or it was
+    interrupted; ``failed`` if the pipelines did not deliver the same samples, so that no number may be compared.
+    """
+
+    schema_version: str = SCHEMA_VERSION
+    state: Literal["running", "complete", "partial", "failed"]
+    lab: str
+    started: datetime
+    finished: datetime | None = None
+    options: dict[str, Any]
+    planned_arms: int
+    formats: dict[str, FormatFacts]
+    environment: dict[str, Any]
+    arms: tuple[ArmResult, ...] = ()
+
+    @property
+    def file_name(self) -> str:
+        """``bench-20261120T201500Z-object-lab.json``: sorts by time."""
+        lab = re.sub(r"[^A-Za-z0-9._-]+", "-", self.lab).strip("-.") or "lab"
+        return f"{_PREFIX}{self.started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{lab}.json"
+
+    @property
+    def measured(self) -> tuple[ArmResult, ...]:
+        """The arms that have numbers."""
+        return tuple(arm for arm in self.arms if arm.metrics)
+
+    @property
+    def failures(self) -> tuple[ArmResult, ...]:
+        """The arms that have none."""
+        return tuple(arm for arm in self.arms if not arm.metrics)
+
+    def content_hashes(self) -> dict[str, tuple[str, ...]]:
+        """The distinct content hashes, each with the formats that delivered it; more than one means incomparable numbers."""
+        found: dict[str, set[str]] = {}
+        for arm in self.arms:
+            if arm.metrics:
+                found.setdefault(arm.metrics.content_hash, set()).add(arm.format)
+        return {content: tuple(sorted(names)) for content, names in found.items()}
+
+    def with_arm(self, arm: ArmResult) -> Self:
+        """The run with one more arm."""
+        return self.model_copy(update={"arms": (*self.arms, arm)})
+
+
+def save(run: BenchRun, folder: Path) -> Path:
+    """Write the run to its file, whole or not at all, and give the path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / run.file_name
+    partial = path.with_suffix(".part")
+    partial.write_text(run.model_dump_json(indent=1) + "\n")
+    partial.replace(path)
+    return path
+
+
+def load(path: Path) -> BenchRun:
+    """Read a run's file.
+
+    Raises:
+        NotFound: there is no such file.
+        DataError: it is no result, or of a major version that this chiops does not know.
+    """
+    import json
+
+    try:
+        document = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise NotFound(f"there is no result {path}", todo="run `chiops bench run`") from None
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read as a result", why=str(error)) from None
+    version = str(document.get("schema_version", "")) if isinstance(document, dict) else ""
+    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+        raise DataError(
+            f"{path} has schema version {version or 'none'}, and this chiops reads {SCHEMA_VERSION}",
+            todo="use the chiops that wrote it, or run the benchmark again",
+        )
+    try:
+        return BenchRun.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{path} is damaged", why=f"{where}: {first['msg']}") from None
+
+
+def latest(folder: Path) -> Path:
+    """The newest result in ``folder``; `NotFound` if there is none."""
+    found = sorted(folder.glob(f"{_PREFIX}*.json"))
+    if not found:
+        raise NotFound(f"there is no result in {folder}", todo="run `chiops bench run`")
+    return found[-1]
