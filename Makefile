@@ -23,6 +23,7 @@ lint: .venv/dev.stamp  ## Check style, types and playbooks
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q playbooks
 
 setup: .venv/dev.stamp  ## Install what is missing and make .venv
+	@:
 
 clean:  ## Drop .venv and the tools' caches; labs, state and results stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible
