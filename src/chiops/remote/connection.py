@@ -101,14 +101,18 @@ def host_id(node: Node) -> str:
 
 
 def identity_options(node: Node) -> list[str]:
-    """Key, known hosts and port: what any ssh to ``node`` needs, safe to show and to paste."""
-    options = [
+    """Key and known hosts: what ssh, scp and sftp need to know of ``node``, safe to show and to paste."""
+    return [
         *("-i", str(node.key_file)),
         *("-o", "IdentitiesOnly=yes"),
         *("-o", f"UserKnownHostsFile={_config_word(node.known_hosts)}"),
         *("-o", "StrictHostKeyChecking=accept-new"),
     ]
-    return options if node.port == 22 else [*options, "-p", str(node.port)]
+
+
+def target(node: Node) -> list[str]:
+    """Whom ssh logs in as, and where."""
+    return [*([] if node.port == 22 else ["-p", str(node.port)]), f"{node.user}@{node.address}"]
 
 
 def batch_options() -> list[str]:

@@ -24,6 +24,7 @@ from chiops.remote.connection import (
     control_path,
     host_id,
     identity_options,
+    target,
 )
 from chiops.remote.ready import wait_ready
 
@@ -55,7 +56,7 @@ class Ssh:
             command: program and arguments to run there, each taken literally; none for a login shell.
             tty: whether to allocate a terminal for ``command``.
         """
-        words = ["ssh", *identity_options(self.node), *(["-t"] if tty else []), self._target]
+        words = ["ssh", *identity_options(self.node), *(["-t"] if tty else []), *target(self.node)]
         return [*words, shlex.join(command)] if command else words
 
     def command_line(self, *command: str) -> str:
@@ -156,13 +157,9 @@ class Ssh:
         """End the shared connection, if there is one; running commands finish first."""
         socket_path = control_path(self.node)
         if socket_path.exists():
-            command = ["ssh", "-o", f"ControlPath={socket_path}", "-O", "stop", self._target]
+            command = ["ssh", "-o", f"ControlPath={socket_path}", "-O", "stop", *target(self.node)]
             subprocess.run(command, capture_output=True, check=False, timeout=30)
             socket_path.unlink(missing_ok=True)
-
-    @property
-    def _target(self) -> str:
-        return f"{self.node.user}@{self.node.address}"
 
     def _login(self, timeout_s: float) -> Fault | None:
         try:
@@ -195,7 +192,7 @@ class Ssh:
         self, command: tuple[str, ...], *, stdout: IO[bytes] | int, stderr: IO[bytes]
     ) -> subprocess.Popen[bytes]:
         options = [*identity_options(self.node), *batch_options(), "-o", f"ControlPath={control_path(self.node)}"]
-        argv = ["ssh", *options, self._target, shlex.join(command)]
+        argv = ["ssh", *options, *target(self.node), shlex.join(command)]
         try:
             return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr)
         except FileNotFoundError:
