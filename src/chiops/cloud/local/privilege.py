@@ -1,0 +1,64 @@
+"""Runs `loop`'s actions: here if we are root, else in a short-lived container that has what they need."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chiops.cloud.local import image, loop
+from chiops.cloud.local.engine import translated
+from chiops.errors import CloudError
+
+if TYPE_CHECKING:
+    from chiops.cloud.local.site import LocalSite
+
+_SCRIPT = "/loop.py"
+
+
+def perform(site: LocalSite, action: str, *args: Any, **options: Any) -> Any:
+    """Do ``loop.<action>(*args, **options)`` with the rights it takes, and return its result.
+
+    Raises:
+        OSError: as the action does.
+        CloudError: the container that should do it failed.
+    """
+    if os.geteuid() == 0:
+        return loop.ACTIONS[action](*args, **options)  # type: ignore[operator]
+    return in_container(site, action, *args, **options)
+
+
+def in_container(site: LocalSite, action: str, *args: Any, **options: Any) -> Any:
+    """As `perform`, always in a container: it sees all processes, the devices, and the site's volumes at their own paths."""
+    order = json.dumps({"action": action, "args": args, "options": options})
+    volumes = str(site.root / "volumes")
+    with translated("Setting up a volume"):
+        api = site.engine.client().api
+        made = api.create_container(
+            image.ensure(site),
+            ["python3", _SCRIPT, order],
+            labels=site.labels("helper"),
+            host_config=api.create_host_config(
+                binds=["/dev:/dev", f"{volumes}:{volumes}", f"{Path(loop.__file__).resolve()}:{_SCRIPT}:ro"],
+                pid_mode="host",
+                network_mode="none",
+                cap_drop=["ALL"],
+                cap_add=["SYS_ADMIN", "SYS_PTRACE", "MKNOD", "DAC_OVERRIDE", "DAC_READ_SEARCH"],
+                device_cgroup_rules=["b 7:* rwm", "c 10:237 rwm"],
+                security_opt=["seccomp=unconfined", "apparmor=unconfined"],
+            ),
+        )
+        try:
+            api.start(made["Id"])
+            status = api.wait(made["Id"])["StatusCode"]
+            output = api.logs(made["Id"], stdout=True, stderr=False).decode()
+            said = api.logs(made["Id"], stdout=False, stderr=True).decode(errors="replace").strip()
+        finally:
+            api.remove_container(made["Id"], force=True)
+    if status:
+        raise CloudError("Setting up a volume failed", why=said.splitlines()[-1] if said else f"it ended with {status}")
+    answer = json.loads(output)
+    if "errno" in answer:
+        raise OSError(answer["errno"], answer["text"])
+    return answer["result"]
