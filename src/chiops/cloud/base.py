@@ -372,6 +372,10 @@ class Cloud(Protocol):
     @property
     def identity(self) -> IdentityService: ...
 
+    @property
+    def node_settings(self) -> Mapping[str, object]:
+        """Variables for the playbooks that are the site's: where base images and packages come from."""
+
     def prepare(self) -> None:
         """Bring up what the site needs before resources can be made; a no-op where the site is always there."""
 
@@ -395,11 +399,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteFacts:
-    """What is known of a site without asking it; from ``sites.yaml``, overridable by the person's own.
-
-    ``node_settings`` are variables for the playbooks, so that a site's particulars (where packages and base images come
-    from) are configuration and never a branch in a role.
-    """
+    """What is known of a site without asking it; from ``sites.yaml``, overridable by the person's own."""
 
     name: str
     cloud: Literal["local", "openstack"]
@@ -411,7 +411,7 @@ class SiteFacts:
     s3: S3Endpoint | None = None
     max_lease_days: float | None = None
     needs_lease: bool = True
-    node_settings: Mapping[str, object] = field(default_factory=dict)
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,8 @@ from chiops.errors import ChiopsError, Conflict
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS labs (
-  name TEXT PRIMARY KEY, site TEXT NOT NULL, source TEXT NOT NULL, settings TEXT NOT NULL, created TEXT NOT NULL
+  name TEXT PRIMARY KEY, site TEXT NOT NULL, source TEXT NOT NULL, settings TEXT NOT NULL, phase TEXT NOT NULL,
+  created TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS operations (
   id INTEGER PRIMARY KEY, lab TEXT NOT NULL, site TEXT NOT NULL, op TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
@@ -35,12 +36,13 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class LabRecord:
-    """A lab that was brought up and not yet taken down."""
+    """A lab that was brought up; ``phase`` is ``up``, or ``kept`` when only its data stays."""
 
     name: str
     site: str
     source: str
     settings: Mapping[str, str | int | float | bool]
+    phase: str
     created: datetime
 
 
@@ -100,22 +102,24 @@ class Journal:
     # Labs
 
     def labs(self) -> list[LabRecord]:
-        """Every lab that is up, oldest first."""
-        rows = self._run("SELECT name, site, source, settings, created FROM labs ORDER BY created")
+        """Every lab that is up or whose data was kept, oldest first."""
+        rows = self._run("SELECT name, site, source, settings, phase, created FROM labs ORDER BY created")
         return [
-            LabRecord(
-                str(name), str(site), str(source), json.loads(str(settings)), datetime.fromisoformat(str(created))
-            )
-            for name, site, source, settings, created in rows
+            LabRecord(str(name), str(site), str(source), json.loads(str(settings)), str(phase), _time(created))
+            for name, site, source, settings, phase, created in rows
         ]
 
     def remember(self, name: str, *, site: str, source: str, settings: Mapping[str, object]) -> None:
         """Note that a lab is being brought up, before anything of it is made."""
         self._run(
-            "INSERT INTO labs VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET site=excluded.site,"
-            " source=excluded.source, settings=excluded.settings",
+            "INSERT INTO labs VALUES (?, ?, ?, ?, 'up', ?) ON CONFLICT (name) DO UPDATE SET site=excluded.site,"
+            " source=excluded.source, settings=excluded.settings, phase='up'",
             name, site, source, json.dumps(dict(settings)), _now(),
         )  # fmt: skip
+
+    def kept(self, name: str) -> None:
+        """Note that only data of a lab is left."""
+        self._run("UPDATE labs SET phase = 'kept' WHERE name = ?", name)
 
     def forget(self, name: str) -> None:
         """Note that nothing of a lab is left to take down."""
@@ -177,6 +181,10 @@ def lab_lock(name: str) -> Iterator[None]:
         handle.write(str(os.getpid()))
         handle.flush()
         yield
+
+
+def _time(text: object) -> datetime:
+    return datetime.fromisoformat(str(text))
 
 
 def _now() -> str:

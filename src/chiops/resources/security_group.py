@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from chiops.cloud.base import Rule, SecurityGroup
 from chiops.errors import Conflict, NotFound, NotOurs
-from chiops.progress import say
 from chiops.resources import waiting
 from chiops.resources.kind import Op, Verdict, Workbench, expect
 
@@ -74,12 +73,7 @@ class SecurityGroupKind:
                 return None
             return True
 
-        if attempt() is None:
-            others = [server.name for server in bench.cloud.compute.list() if found.name in server.security_groups]
-            if others:
-                say(f"security group {found.name} stays: {', '.join(others)} uses it")
-                return
-            waiting.until(attempt, what=f"security group {found.name} being free", timeout_s=GONE_TIMEOUT_S)
+        waiting.until(attempt, what=f"security group {found.name} being free", timeout_s=GONE_TIMEOUT_S)
 
 
 def _differences(wanted: SecurityGroupWanted, group: SecurityGroup) -> tuple[list[Rule], list[Rule]]:

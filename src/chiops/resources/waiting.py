@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,12 +18,21 @@ LONGEST_PAUSE_S = 5.0
 GROWTH = 1.5
 
 
+cancel = threading.Event()
+"""Set when the person presses Ctrl-C: every wait of this process ends at once."""
+
+
+def _sleep(seconds: float) -> None:
+    if cancel.wait(seconds):
+        raise Timeout("the wait was interrupted")
+
+
 def until(
     look: Callable[[], T | None],
     *,
     what: str,
     timeout_s: float,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] = _sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> T:
     """Call ``look`` until it returns something other than None; its pauses grow from 0.25 s to 5 s.

@@ -1,0 +1,86 @@
+"""``chiops bucket``: buckets of the lab's object site."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chiops.cli.common import app as group
+from chiops.cli.common import command, confirm, options
+from chiops.names import format_bytes
+from chiops.output import emit
+
+app = group("bucket", "Buckets: the containers of an object store.")
+NameArgument = Annotated[str, typer.Argument(help="The bucket's name.")]
+
+
+@command(app, "list", epilog="Example: chiops bucket list")
+def list_() -> None:
+    """List all buckets of the site, ours and others'."""
+    from chiops.cloud import sites
+
+    with sites.connect(options.site or sites.DEFAULT_SITE) as cloud:
+        buckets = cloud.objects.list()
+    rows = [
+        {"name": one.name, "lab": one.mark.lab if one.mark else "", "created": one.created or ""} for one in buckets
+    ]
+    emit(buckets, options.output, table=rows, text="" if rows else "No buckets.")
+
+
+@command(app, "show", epilog="Example: chiops bucket show object-chi-netID")
+def show(name: NameArgument) -> None:
+    """Show a bucket: how many objects it holds and how many bytes."""
+    from chiops.cloud import sites
+
+    with sites.connect(options.site or sites.DEFAULT_SITE) as cloud:
+        found, endpoint = cloud.objects.get(name), cloud.objects.endpoint()
+    row = {
+        "name": found.name,
+        "objects": found.objects,
+        "size": format_bytes(found.size_bytes),
+        "lab": found.mark.lab if found.mark else "",
+        "endpoint": endpoint.url,
+    }
+    emit({**row, "size": found.size_bytes}, options.output, table=[row])
+
+
+@command(app, "create", epilog="Example: chiops bucket create object-chi-netID")
+def create(name: NameArgument) -> None:
+    """Create a bucket that belongs to no lab."""
+    from chiops.data.names import bucket_name_problem
+    from chiops.errors import UsageError
+    from chiops.lab.buckets import create as make
+
+    problem = bucket_name_problem(name)
+    if problem:
+        raise UsageError(problem)
+    made = make(options.site, name)
+    emit(made, options.output, text=f"Created {made.name}.")
+
+
+@command(app, "purge", epilog="Example: chiops bucket purge object-chi-netID --yes")
+def purge(name: NameArgument) -> None:
+    """Delete all objects of a bucket of ours; the bucket stays."""
+    from chiops.lab.buckets import purge as empty
+
+    done = empty(options.site, name, lambda bucket: confirm(_loss(name, bucket.objects, bucket.size_bytes)))
+    emit(done, options.output, text=f"Deleted {done.objects:,} objects ({format_bytes(done.bytes)}) from {name}.")
+
+
+@command(app, "delete", epilog="Example: chiops bucket delete object-chi-netID --purge")
+def delete(
+    name: NameArgument,
+    purge_: Annotated[bool, typer.Option("--purge", help="Delete its objects first.")] = False,
+) -> None:
+    """Delete a bucket of ours; one with objects needs --purge."""
+    from chiops.lab.buckets import delete as remove
+
+    remove(
+        options.site, name, lambda bucket: confirm(_loss(name, bucket.objects, bucket.size_bytes)), purge_first=purge_
+    )
+    emit({"deleted": name}, options.output, text=f"Deleted {name}.")
+
+
+def _loss(name: str, objects: int | None, size: int | None) -> str:
+    return f"{name} holds {objects or 0:,} objects ({format_bytes(size)}). Delete them?"

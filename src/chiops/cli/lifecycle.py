@@ -1,0 +1,140 @@
+"""``chiops plan|up|status|down``: a lab's life."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chiops.cli.common import command, confirm, options
+from chiops.output import Format, emit, message, print_table
+
+if TYPE_CHECKING:
+    from chiops.lab.down import Teardown
+    from chiops.lab.plan import Plan
+
+LabArgument = Annotated[str, typer.Argument(help="A built-in lab, or the path of a lab file.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A value for one of the lab's parameters.", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the program."""
+    command(app, "plan", epilog="Example: chiops plan object-lab --set flavor=m1.large")(plan)
+    command(app, "up", epilog="Example: chiops up object-lab --site local --yes")(up)
+    command(app, "status", epilog="Example: chiops status -o json")(status)
+    command(app, "down", epilog="Example: chiops down --purge-bucket")(down)
+
+
+def plan(lab: LabArgument, set_: SetOption = None) -> None:
+    """Show what `up` would make or change, and why. Changes nothing."""
+    from chiops.lab import up as lab_up
+    from chiops.lab.parameters import parse_settings
+
+    planned = lab_up.plan(lab, parse_settings(set_ or []), options.site)
+    emit(
+        {"lab": planned.lab, "changes": len(planned.changes), "steps": [step.row() for step in planned.steps]},
+        options.output,
+        table=[step.row() for step in planned.steps],
+        text=_summary(planned),
+    )
+
+
+def _summary(planned: Plan) -> str:
+    changes = len(planned.changes)
+    return f"\n{changes} to change, {len(planned.steps) - changes} as they are." if changes else "\nNothing to change."
+
+
+def up(lab: LabArgument, set_: SetOption = None) -> None:
+    """Bring a lab up, or to what its file says now. Safe to run again."""
+    from chiops.lab import up as lab_up
+    from chiops.lab.parameters import parse_settings
+    from chiops.remote.ssh import Ssh
+
+    def ask(planned: Plan) -> None:
+        if options.output is Format.TABLE:
+            print_table([step.row() for step in planned.changes])
+        confirm(f"{len(planned.changes)} changes at {', '.join(planned.benches)}. Go on?")
+
+    done = lab_up.up(lab, parse_settings(set_ or []), options.site, ask)
+    nodes = [
+        {"name": node.name, "address": node.address, "user": node.user, "ssh": Ssh(node).command_line()}
+        for node in done.nodes
+    ]
+    spec = done.lab.spec
+    result = {
+        "lab": spec.name,
+        "site": done.site,
+        "changed": done.changed,
+        "configured": done.configured,
+        "nodes": nodes,
+        "buckets": [bucket.name for bucket in spec.buckets],
+        "mounts": [{"server": mount.server, "bucket": mount.bucket, "path": mount.path} for mount in spec.mounts],
+    }
+    lines = [f"{spec.name} is up at {done.site}: " + (f"{done.changed} changed." if done.changed else "no change.")]
+    lines += [f"  {node['name']}  {node['address']}\n    {node['ssh']}" for node in nodes]
+    lines += [f"  s3://{mount.bucket} at {mount.path} on {mount.server}" for mount in spec.mounts]
+    if spec.buckets:
+        lines.append("Next: chiops data prepare, chiops bench run, and when done chiops down.")
+    emit(result, options.output, text="\n".join(lines))
+
+
+def status(
+    lab: Annotated[list[str] | None, typer.Argument(help="Only these labs.", show_default=False)] = None,
+) -> None:
+    """Show what is up, per lab, with the time that its lease has left."""
+    from chiops.lab import status as lab_status
+
+    labs = lab_status.status(lab or [])
+    rows = [
+        {
+            "lab": one.lab,
+            "site": one.site,
+            "kind": part.kind,
+            "name": part.name,
+            "status": part.status,
+            "detail": part.detail,
+        }
+        for one in labs
+        for part in one.parts
+    ]
+    for one in labs:
+        if one.problem:
+            message(f"{one.lab} at {one.site}: {one.problem}", style="warning")
+    emit(labs, options.output, table=rows, text="" if rows else "No lab is up.")
+
+
+def down(
+    lab: Annotated[str | None, typer.Argument(help="Which lab, if several are up.", show_default=False)] = None,
+    purge_bucket: Annotated[
+        bool, typer.Option("--purge-bucket", help="Delete its buckets too, with all objects.")
+    ] = False,
+    purge_volume: Annotated[
+        bool, typer.Option("--purge-volume", help="Delete its volumes too, with all data.")
+    ] = False,
+) -> None:
+    """Take a lab down: all that chiops made for it goes; buckets and volumes stay unless you say otherwise."""
+    from chiops.lab import down as lab_down
+    from chiops.lab import session
+    from chiops.lab.journal import Journal
+
+    def ask(teardown: Teardown) -> None:
+        if options.output is Format.TABLE:
+            print_table([*(one.row("delete") for one in teardown.go), *(one.row("keep") for one in teardown.stay)])
+        confirm(f"Delete these {len(teardown.go)}?")
+
+    record = session.pick(Journal(), lab, kept=True)
+    done = lab_down.down(record, ask, purge_bucket=purge_bucket, purge_volume=purge_volume)
+    lines = [f"{done.lab} is down: {len(done.gone)} deleted." if done.gone else f"{done.lab} was down already."]
+    for one in done.stayed:
+        row = one.row("keep")
+        flag = {"bucket": " --purge-bucket deletes it.", "volume": " --purge-volume deletes it."}.get(one.key.kind, "")
+        lines.append(f"  stays: {row['kind']} {row['name']} ({row['reason']}).{flag}")
+    result = {
+        "lab": done.lab,
+        "deleted": [one.row("delete") for one in done.gone],
+        "kept": [one.row("keep") for one in done.stayed],
+    }
+    emit(result, options.output, text="\n".join(lines))

@@ -1,0 +1,80 @@
+"""The sites: facts from ``sites.yaml``, and a signed-in cloud for each."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+from chiops import paths
+from chiops.cloud.base import Cloud, S3Endpoint, SiteFacts
+from chiops.errors import UsageError
+from chiops.names import suggestion
+
+DEFAULT_SITE = "local"
+_KEYS = frozenset(field.name for field in fields(SiteFacts)) - {"name"}
+
+
+def sites() -> dict[str, SiteFacts]:
+    """All known sites by name.
+
+    Raises:
+        UsageError: the person's ``sites.yaml`` is not right; names file and key.
+    """
+    merged: dict[str, dict[str, object]] = {}
+    for path in (Path(__file__).with_name("sites.yaml"), paths.config_dir() / "sites.yaml"):
+        for name, facts in _read(path).items():
+            merged.setdefault(name, {}).update(facts)
+    return {name: _facts(name, values) for name, values in merged.items()}
+
+
+def site(name: str) -> SiteFacts:
+    """The facts of one site.
+
+    Raises:
+        UsageError: no such site; names the nearest one.
+    """
+    known = sites()
+    if name not in known:
+        raise UsageError(f"there is no site {name!r}", todo=suggestion(name, known))
+    return known[name]
+
+
+def connect(name: str) -> Cloud:
+    """A signed-in connection to a site; close it when done."""
+    site(name)
+    from chiops.cloud.local.cloud import LocalCloud
+
+    return LocalCloud()
+
+
+def _read(path: Path) -> dict[str, dict[str, object]]:
+    if not path.is_file():
+        return {}
+    import yaml
+
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path} can't be read", why=" ".join(str(error).split())) from error
+    if not isinstance(data, dict) or not all(isinstance(facts, dict) for facts in data.values()):
+        raise UsageError(f"{path} must map each site's name to its facts")
+    for name, facts in data.items():
+        for key in facts:
+            if key not in _KEYS:
+                raise UsageError(f"{path}: {name} has an unknown key {key!r}", todo=suggestion(str(key), _KEYS))
+    return data
+
+
+def _facts(name: str, values: dict[str, object]) -> SiteFacts:
+    values = dict(values)
+    endpoint = values.pop("s3", None)
+    try:
+        s3 = S3Endpoint(**endpoint) if isinstance(endpoint, dict) else None
+        facts = SiteFacts(name=name, s3=s3, **values)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise UsageError(f"the facts of the site {name} are not right", why=str(error)) from error
+    if facts.cloud != "local":
+        raise UsageError(
+            f"the site {name} is of the kind {facts.cloud!r}", todo="the only kind of this version is 'local'"
+        )
+    return facts

@@ -1,0 +1,142 @@
+"""From a bare server to one that does what the lab says: one Ansible run for all nodes, left out where nothing would change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chiops import assets, progress
+from chiops.cloud.base import Node, S3Access
+from chiops.errors import RemoteFailed
+from chiops.lab.spec import LabSpec, MountSpec
+
+if TYPE_CHECKING:
+    from chiops.remote.ssh import Ssh
+
+STAMP = "/var/lib/chiops/configured"
+"""On the node: the fingerprint of what it was last configured with."""
+
+READY_TIMEOUT_S = 1200.0
+CHECK_TIMEOUT_S = 30.0
+REMOTE = "rclone_s3"
+"""The remote's name in rclone.conf, as the lab's text has it."""
+
+
+def configure(spec: LabSpec, nodes: Sequence[Node], access: Mapping[str, S3Access], *, force: bool = False) -> int:
+    """Wait for ssh and bring every node to what the lab says.
+
+    Args:
+        spec: the lab.
+        nodes: its servers, each under its name.
+        access: the buckets by name.
+        force: run the playbook even where the node says that it is as it should be.
+
+    Returns:
+        How many tasks changed something; 0 if all was as it should be.
+
+    Raises:
+        RemoteFailed: a node is not reached, or a task failed on it.
+    """
+    from chiops.remote.ssh import Ssh
+
+    nodes = [node for node in nodes if _steps(spec, node)]
+    if not nodes:
+        return 0
+    wanted = {node.name: _wanted(spec, node) for node in nodes}
+    prints = {node.name: fingerprint(wanted[node.name], access) for node in nodes}
+
+    def stale(node: Node) -> bool:
+        ssh = Ssh(node)
+        ssh.wait_ready(READY_TIMEOUT_S)
+        return force or not _healthy(ssh, prints[node.name], spec)
+
+    with progress.task("reach the nodes by ssh"), ThreadPoolExecutor(len(nodes)) as pool:
+        todo = [node for node, is_stale in zip(nodes, pool.map(stale, nodes), strict=True) if is_stale]
+    if not todo:
+        return 0
+    changed = _run(todo, wanted, access)
+    for node in todo:
+        ssh = Ssh(node)
+        ssh.run("sudo", "sh", "-c", f"mkdir -p {Path(STAMP).parent} && cat > {STAMP}", input=prints[node.name])
+        if not _healthy(ssh, prints[node.name], spec):
+            raise RemoteFailed(
+                f"{node.name} was configured, but its services or mounts do not answer",
+                todo=f"look with `chiops ssh {node.name}`, then run `chiops up {spec.name}` again",
+            )
+    return changed
+
+
+def fingerprint(wanted: Mapping[str, object], access: Mapping[str, S3Access]) -> str:
+    """A hash over everything that configures a node: playbooks, templates, what the lab says, which key. No secret is in it."""
+    digest = hashlib.sha256()
+    for root in (assets.playbooks(), assets.templates() / "systemd", assets.templates() / "rclone.conf.j2"):
+        for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(path.read_bytes())
+    keys = {name: [item.access, item.endpoint.url] for name, item in access.items()}
+    digest.update(json.dumps([wanted, keys], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _run(nodes: Sequence[Node], wanted: Mapping[str, object], access: Mapping[str, S3Access]) -> int:
+    from chiops.remote.ansible import run_playbook
+
+    remotes = {REMOTE: remote_options(next(iter(access.values())))} if access else {}
+    with progress.task(f"configure {', '.join(node.name for node in nodes)}") as task:
+        run = run_playbook(
+            "configure",
+            nodes,
+            variables={"configure_nodes": dict(wanted)},
+            secrets={"rclone_remotes": remotes},
+            parent_task=task,
+        )
+    return run.changed
+
+
+def remote_options(access: S3Access) -> dict[str, str]:
+    """A bucket's remote as rclone.conf has it."""
+    return {
+        "type": "s3",
+        "provider": access.endpoint.provider,
+        "access_key_id": access.access,
+        "secret_access_key": access.secret,
+        "endpoint": access.endpoint.url,
+        "region": access.endpoint.region,
+    }
+
+
+def mounts_of(spec: LabSpec, node: str) -> list[MountSpec]:
+    """The bucket mounts of one server."""
+    return [mount for mount in spec.mounts if mount.server == node]
+
+
+def _steps(spec: LabSpec, node: Node) -> list[str]:
+    server = next((server for server in spec.servers if server.name == node.name), None)
+    steps: list[str] = list(server.configure) if server else []
+    if mounts_of(spec, node.name) and "rclone" not in steps:
+        steps.append("rclone")
+    return steps
+
+
+def _wanted(spec: LabSpec, node: Node) -> dict[str, object]:
+    mounts = [
+        {"bucket": mount.bucket, "path": mount.path, "read_only": mount.read_only, "options": list(mount.options)}
+        for mount in mounts_of(spec, node.name)
+    ]
+    return {"steps": _steps(spec, node), "mounts": mounts}
+
+
+def _healthy(ssh: Ssh, expected: str, spec: LabSpec) -> bool:
+    """Whether the node bears the fingerprint, Docker runs and every mount can be read; one ssh command."""
+    checks = [f'test "$(cat {STAMP})" = {expected}']
+    if "docker" in _steps(spec, ssh.node):
+        checks.append("systemctl is-active --quiet docker")
+    for mount in mounts_of(spec, ssh.node.name):
+        path = shlex.quote(mount.path)
+        checks += [f"mountpoint -q {path}", f"timeout 20 ls {path} >/dev/null"]
+    return ssh.run("sh", "-c", " && ".join(checks), check=False, timeout=CHECK_TIMEOUT_S).returncode == 0

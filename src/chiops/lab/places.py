@@ -1,0 +1,61 @@
+"""The sites of a lab, signed in: one for its servers, one for its buckets (often the same)."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from chiops.cloud import sites
+from chiops.cloud.base import Cloud, Mark
+from chiops.resources.kind import Seen, Workbench, observe
+
+OBJECT_KINDS = frozenset({"bucket", "credential"})
+"""Kinds that live at the object site; all others live at the compute site."""
+
+
+class Places:
+    """Open connections to a lab's sites. A context manager."""
+
+    def __init__(self, compute: str, lab: str) -> None:
+        facts = sites.site(compute)
+        self.lab = lab
+        self.compute_facts = facts
+        self.object_facts = sites.site(facts.object_site) if facts.object_site else facts
+        self._stack = ExitStack()
+        self.compute: Cloud = self._stack.enter_context(sites.connect(compute))
+        same = self.object_facts.name == compute
+        self.objects: Cloud = self.compute if same else self._stack.enter_context(sites.connect(self.object_facts.name))
+
+    @property
+    def clouds(self) -> list[Cloud]:
+        """Each connection once."""
+        return [self.compute] if self.objects is self.compute else [self.compute, self.objects]
+
+    def prepare(self) -> None:
+        """Bring up what the sites need before resources can be made."""
+        for cloud in self.clouds:
+            cloud.prepare()
+
+    def observe(self, public_key: str = "") -> dict[str, Workbench]:
+        """Read every site at once; a workbench for each, by site."""
+        with ThreadPoolExecutor(len(self.clouds)) as pool:
+            seen = dict(zip((cloud.site for cloud in self.clouds), pool.map(observe, self.clouds), strict=True))
+        return {cloud.site: self._workbench(cloud, seen[cloud.site], public_key) for cloud in self.clouds}
+
+    def _workbench(self, cloud: Cloud, seen: Seen, public_key: str) -> Workbench:
+        facts = self.compute_facts if cloud is self.compute else self.object_facts
+        return Workbench(cloud, facts, Mark(self.lab, seen.me.user_id), seen, public_key)
+
+    def site_of(self, kind: str) -> str:
+        """The site at which resources of that kind live."""
+        return self.objects.site if kind in OBJECT_KINDS else self.compute.site
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)

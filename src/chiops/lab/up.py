@@ -1,0 +1,126 @@
+"""`chiops up` and `chiops plan`: observe, plan, ask, apply, configure, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from chiops import progress
+from chiops.cloud import sites
+from chiops.cloud.base import Node, S3Access, Server
+from chiops.errors import UsageError
+from chiops.lab import keys
+from chiops.lab.apply import apply
+from chiops.lab.configure import configure
+from chiops.lab.journal import Journal, LabRecord, lab_lock
+from chiops.lab.loader import Lab, find, load
+from chiops.lab.parameters import Value
+from chiops.lab.places import Places
+from chiops.lab.plan import Plan, make_plan
+from chiops.lab.session import access, nodes
+
+Confirm = Callable[[Plan], None]
+"""Shows the plan and asks; raises `Declined` if the person says no."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `up` did: how many resources and configuration tasks changed, and the nodes that now run."""
+
+    lab: Lab
+    site: str
+    changed: int
+    configured: int
+    nodes: tuple[Node, ...]
+
+
+def resolve(name: str, settings: Mapping[str, Value], site: str | None, journal: Journal) -> tuple[Lab, str]:
+    """The lab and its site; a lab that is up keeps the settings and the site that it was brought up with.
+
+    Raises:
+        UsageError: no such lab or site; or the lab is up at another site.
+    """
+    record = next((record for record in journal.labs() if name in (record.name, record.source)), None)
+    lab = load(record.source if record else name, {**(record.settings if record else {}), **settings})
+    record = record or next((record for record in journal.labs() if record.name == lab.name), None)
+    if record:
+        _same_place(record, lab, site)
+    return lab, site or (record.site if record else sites.DEFAULT_SITE)
+
+
+def _same_place(record: LabRecord, lab: Lab, site: str | None) -> None:
+    if site and site != record.site:
+        raise UsageError(
+            f"the lab {lab.name} is up at {record.site}",
+            todo=f"run `chiops down {lab.name}` before you bring it up at {site}",
+        )
+    if record.source != portable(lab.source):
+        raise UsageError(
+            f"a lab named {lab.name} is up from another file, {record.source}",
+            todo="take it down first, or change `name:` in this one",
+        )
+
+
+def portable(source: str) -> str:
+    """A lab's source as later commands find it: a built-in lab's name, or a file's absolute path."""
+    path = Path(source).resolve()
+    name = path.name.removesuffix(".yaml.j2")
+    return name if find_builtin(name) == path else str(path)
+
+
+def find_builtin(name: str) -> Path | None:
+    """The file of a built-in lab, None if there is none of that name."""
+    from chiops.lab.loader import builtin_labs
+
+    return find(name).resolve() if name in builtin_labs() else None
+
+
+def plan(name: str, settings: Mapping[str, Value], site: str | None) -> Plan:
+    """What `up` would do now. Changes nothing."""
+    journal = Journal()
+    lab, place = resolve(name, settings, site, journal)
+    with Places(place, lab.name) as places, progress.task("look at what is there"):
+        return make_plan(lab.spec, places, keys.public_key())
+
+
+def up(name: str, settings: Mapping[str, Value], site: str | None, confirm: Confirm) -> Outcome:
+    """Bring a lab up, or to what its file says now. Safe to run again, at any time, after any end.
+
+    Args:
+        name: a built-in lab or a lab file.
+        settings: values for its parameters.
+        site: where; None for where it is up, or the default site.
+        confirm: shown the plan before anything is made; not asked when nothing would change.
+
+    Raises:
+        ChiopsError: what went wrong first; everything that was made is journaled and carries the lab's mark.
+    """
+    journal = Journal()
+    lab, place = resolve(name, settings, site, journal)
+    with lab_lock(lab.name), Places(place, lab.name) as places:
+        places.prepare()
+        with progress.task("look at what is there"):
+            planned = make_plan(lab.spec, places, keys.public_key())
+        if planned.changes:
+            confirm(planned)
+        journal.remember(lab.name, site=place, source=portable(lab.source), settings=lab.values)
+        changed = apply(planned, journal)
+        found = _nodes(lab, planned, places)
+        configured = configure(lab.spec, found, _keys(lab, places, planned))
+    return Outcome(lab, place, changed, configured, tuple(found))
+
+
+def _nodes(lab: Lab, planned: Plan, places: Places) -> list[Node]:
+    compute = places.compute
+    ids = {planned.benches[compute.site].get("server", server.name, Server).id for server in lab.spec.servers}
+    # Read anew: addresses were bound after the servers were made.
+    servers = {server.id: server for server in compute.compute.list()}
+    return nodes(
+        lab.name, [servers[id_] for id_ in sorted(ids, key=list(servers).index)], places.compute_facts.ssh_user
+    )
+
+
+def _keys(lab: Lab, places: Places, planned: Plan) -> dict[str, S3Access]:
+    mark = planned.benches[places.objects.site].mark
+    return {bucket.name: access(places, mark, bucket.name) for bucket in lab.spec.buckets}
