@@ -1,0 +1,205 @@
+"""Empties a bucket: objects, their versions and delete markers, unfinished uploads; as fast as the server lets us."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from chiops.cloud.base import S3Access
+from chiops.data import s3
+from chiops.data.deletion import Deleter, Entry, Outcome
+from chiops.errors import DataError, InvalidRequest
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+IN_FLIGHT = 16
+"""Most batches at once; Ceph RGW works on as many keys of a batch at once."""
+BATCH = 1000
+"""Keys per request, the most that S3 allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What is gone: current objects and their bytes, old versions and delete markers, unfinished uploads."""
+
+    objects: int = 0
+    bytes: int = 0
+    versions: int = 0
+    uploads: int = 0
+
+
+def purge(access: S3Access, *, on_progress: Callable[[Purged], None] = lambda _: None) -> Purged:
+    """Delete everything in the bucket ``access.bucket``; the bucket itself stays. What is gone already is no error.
+
+    Args:
+        access: bucket, endpoint and key.
+        on_progress: told the totals after every batch, from this thread.
+
+    Raises:
+        DataError: something cannot be deleted, or is being added as fast as we delete; names one such key.
+        NotFound, Auth, Transient, Timeout: as the S3 server says.
+    """
+    with s3.translated(f"emptying the bucket {access.bucket}"):
+        return _Purge(access, on_progress).run()
+
+
+class _Purge:
+    def __init__(self, access: S3Access, on_progress: Callable[[Purged], None]) -> None:
+        self._bucket = access.bucket
+        self._lister = s3.client(access, connections=2)
+        # One attempt: an overloaded server's SlowDown must reach us, who ask for less at once
+        self._deleter = Deleter(s3.client(access, connections=IN_FLIGHT, attempts=1), access.bucket)
+        self._gate = Gate(IN_FLIGHT)
+        self._on_progress = on_progress
+        self._total = Purged()
+        self._stuck: Outcome | None = None
+
+    def run(self) -> Purged:
+        """Passes until one finds nothing. Each must find less than the one before, or we stop."""
+        before = -1
+        while found := self._pass():
+            if 0 <= before <= found:
+                raise self._no_progress(found)
+            before = found
+        return self._total
+
+    def _pass(self) -> int:
+        """Delete all that is listed now; how much that was."""
+        found = 0
+        self._stuck = None
+        with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="purge") as pool:
+            running: set[Future[Outcome]] = set()
+            try:
+                for batch in _batches(self._entries()):
+                    found += len(batch)
+                    running.add(pool.submit(self._delete, batch))
+                    running = self._collect(running, until=IN_FLIGHT - 1)
+                self._collect(running, until=0)
+            except BaseException:
+                for future in running:
+                    future.cancel()
+                raise
+        return found + self._abort_uploads()
+
+    def _delete(self, batch: list[Entry]) -> Outcome:
+        return self._deleter.delete(batch, self._gate)
+
+    def _collect(self, running: set[Future[Outcome]], *, until: int) -> set[Future[Outcome]]:
+        """Take in results until at most ``until`` batches are still under way."""
+        while len(running) > until:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._count(future.result())
+        return running
+
+    def _count(self, outcome: Outcome) -> None:
+        if outcome.failed:
+            self._stuck = outcome
+        current = [entry for entry in outcome.deleted if entry.current]
+        self._add(
+            objects=len(current),
+            size=sum(entry.size for entry in current),
+            versions=len(outcome.deleted) - len(current),
+        )
+
+    def _add(self, *, objects: int = 0, size: int = 0, versions: int = 0, uploads: int = 0) -> None:
+        total = self._total
+        self._total = Purged(
+            total.objects + objects, total.bytes + size, total.versions + versions, total.uploads + uploads
+        )
+        self._on_progress(self._total)
+
+    def _entries(self) -> Iterator[Entry]:
+        """All that is in the bucket, page by page while earlier pages are being deleted."""
+        if not self._versioned():
+            for page in self._lister.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
+                for item in page.get("Contents", []):
+                    yield Entry(item["Key"], size=item.get("Size", 0))
+            return
+        for versions in self._lister.get_paginator("list_object_versions").paginate(Bucket=self._bucket):
+            for version in versions.get("Versions", []):
+                yield Entry(version["Key"], version["VersionId"], version.get("Size", 0), current=version["IsLatest"])
+            for marker in versions.get("DeleteMarkers", []):
+                yield Entry(marker["Key"], marker["VersionId"], current=False)
+
+    def _versioned(self) -> bool:
+        """Whether there can be versions; a server that does not know the question has none."""
+        try:
+            with s3.translated("asking for versioning"):
+                return bool(self._lister.get_bucket_versioning(Bucket=self._bucket).get("Status"))
+        except InvalidRequest:
+            return False
+
+    def _abort_uploads(self) -> int:
+        aborted = 0
+        for page in self._lister.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket):
+            for upload in page.get("Uploads", []):
+                _abort(self._lister, self._bucket, upload["Key"], upload["UploadId"])
+                aborted += 1
+        if aborted:
+            self._add(uploads=aborted)
+        return aborted
+
+    def _no_progress(self, left: int) -> DataError:
+        what = f"the bucket {self._bucket} cannot be emptied, {left} entries are left"
+        if self._stuck is None:
+            return DataError(what, why="something is still writing to it", todo="stop what writes to it and try again")
+        entry, error = self._stuck.failed[0]
+        return DataError(what, why=f"{entry.key!r} would not go: {error.why or error.what}")
+
+
+def _abort(client: S3Client, bucket: str, key: str, upload: str) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "NoSuchUpload":
+            raise
+
+
+def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
+    while batch := list(islice(entries, BATCH)):
+        yield batch
+
+
+class Gate:
+    """Lets so many through at once: half as many after each refusal for overload, slowly more again after successes."""
+
+    def __init__(self, most: int, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.width = most
+        self._most = most
+        self._inside = 0
+        self._successes = 0
+        self._changed = threading.Condition()
+        self._sleep = sleep
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._inside < self.width)
+            self._inside += 1
+
+    def __exit__(self, *exc: object) -> None:
+        with self._changed:
+            self._inside -= 1
+            self._changed.notify_all()
+
+    def succeeded(self) -> None:
+        """A request came through."""
+        with self._changed:
+            self._successes += 1
+            if self._successes >= self.width and self.width < self._most:
+                self.width, self._successes = self.width + 1, 0
+                self._changed.notify_all()
+
+    def overloaded(self, attempt: int) -> None:
+        """The server had too much; waits a moment, longer at each ``attempt`` (0, 1 …)."""
+        with self._changed:
+            self.width, self._successes = max(1, self.width // 2), 0
+        self._sleep(min(0.5 * 2**attempt, 8.0))
