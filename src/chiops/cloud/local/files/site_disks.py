@@ -79,6 +79,11 @@ def run(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
+def warn(text: str) -> None:
+    """Say it to whoever partitions the disk."""
+    sys.stderr.write(f"udevadm: {text}\n")
+
+
 def make_node(path: Path, number: str) -> None:
     """Have the block device file ``path`` with this number."""
     major, minor = map(int, number.split(":"))
@@ -98,7 +103,7 @@ def make_link(folder: str, name: str, device: Path) -> Path:
     """Have /dev/disk/<folder>/<name> lead to ``device``."""
     link = DEV / "disk" / folder / name
     target = f"../../{device.name}"
-    if not (link.is_symlink() and os.readlink(link) == target):
+    if not (link.is_symlink() and str(link.readlink()) == target):
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(target)
@@ -159,16 +164,12 @@ def partition_nodes(disk: Disk) -> Iterator[Path]:
             continue
         make_node(path, number)
         if not bind(path, number, disk, part.start, part.size):
-            print(
-                f"udevadm: {path} is in use, and its partition has changed: unmount it and try again", file=sys.stderr
-            )
+            warn(f"{path} is in use, and its partition has changed: unmount it and try again")
         yield path
         yield make_link("by-id", f"{disk.alias}-part{index}", path)
         yield from content_links(path)
     if beyond := [index for index in table if index > len(disk.spare)]:
-        print(
-            f"udevadm: the site gives a disk {len(disk.spare)} partitions, {device} has {max(beyond)}", file=sys.stderr
-        )
+        warn(f"the site gives a disk {len(disk.spare)} partitions, {device} has {max(beyond)}")
 
 
 def content_links(path: Path) -> Iterator[Path]:
@@ -202,7 +203,7 @@ def settle() -> None:
 def main() -> int:
     """Bring /dev up to date, one process at a time."""
     if sys.argv[1:] == ["--version"]:
-        print("252")
+        sys.stdout.write("252\n")
         return 0
     if os.geteuid() != 0:
         return 0

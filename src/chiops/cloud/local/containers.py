@@ -1,0 +1,90 @@
+"""The containers that are the site's servers. Docker is the truth about which servers exist; this asks it."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from chiops.cloud.local.engine import translated
+from chiops.errors import CloudError, NotFound
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from chiops.cloud.local.site import LocalSite
+
+KIND = "server"
+ID_LABEL = "chiops-server"
+"""The label that carries a server's id."""
+
+
+def every(site: LocalSite) -> list[dict[str, Any]]:
+    """All server containers as Docker lists them, in one request; none if Docker does not run."""
+    if (client := site.engine.running()) is None:
+        return []
+    with translated("Listing the local site's servers"):
+        found: list[dict[str, Any]] = client.api.containers(all=True, filters=site.filters(KIND))
+    return found
+
+
+def one(site: LocalSite, server_id: str) -> dict[str, Any]:
+    """A server's container as Docker lists it.
+
+    Raises:
+        NotFound: there is no such server.
+    """
+    for container in every(site):
+        if container["Labels"].get(ID_LABEL) == server_id:
+            return container
+    raise NotFound(f"No server {server_id} at the local site")
+
+
+def is_running(container: Mapping[str, Any]) -> bool:
+    """Whether a listed container runs."""
+    return bool(container["State"] == "running")
+
+
+def server_ids(site: LocalSite) -> set[str]:
+    """The ids of all servers that exist."""
+    return {container["Labels"].get(ID_LABEL, "") for container in every(site)}
+
+
+def run(site: LocalSite, server_id: str, command: Sequence[str]) -> str:
+    """Run a command as root on a running node, beside whatever its users do; what it prints.
+
+    Raises:
+        NotFound: there is no such server.
+        CloudError: the command failed; its last line is the reason.
+    """
+    api = _client(site).api
+    container = one(site, server_id)
+    with translated(f"Running {command[0]} on node {container['Labels'].get('chiops-name', server_id)}"):
+        started = api.exec_create(container["Id"], list(command), user="root")["Id"]
+        output = bytes(api.exec_start(started)).decode(errors="replace")
+        status = api.exec_inspect(started)["ExitCode"]
+    if status:
+        lines = output.strip().splitlines()
+        raise CloudError(
+            f"{command[0]} failed on node {server_id}", why=lines[-1] if lines else f"it ended with {status}"
+        )
+    return output
+
+
+def put(client: DockerClient, container_id: str, files: Mapping[str, tuple[bytes, int]]) -> None:
+    """Write files (absolute path → content and mode) into a container, running or not, as root."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path, (content, mode) in files.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size, entry.mode = len(content), mode
+            tar.addfile(entry, io.BytesIO(content))
+    with translated("Writing a node's files"):
+        client.api.put_archive(container_id, "/", buffer.getvalue())
+
+
+def _client(site: LocalSite) -> DockerClient:
+    if (client := site.engine.running()) is None:
+        raise NotFound("The local site has no servers", why="Docker does not run")
+    return client
