@@ -50,8 +50,8 @@ def read_documents(text: str, source: str) -> list[Document]:
     Raises:
         LabFileError: not YAML; with ``source`` and line.
     """
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         documents = []
         while loader.check_node():
             node = loader.get_node()
@@ -66,8 +66,6 @@ def read_documents(text: str, source: str) -> list[Document]:
         raise LabFileError(f"{where}: this is not valid YAML", why=str(error.problem or error.context)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise LabFileError(f"{source}: this is not valid YAML", why=" ".join(str(error).split())) from error
-    finally:
-        loader.dispose()
 
 
 def _walk(node: yaml.Node, loc: Loc) -> Iterator[tuple[Loc, int]]:

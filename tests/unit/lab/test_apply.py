@@ -1,0 +1,68 @@
+"""Carrying out: order is kept, what is independent is not stopped by a failure, an interrupt comes through."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chiops.errors import Quota
+from chiops.lab.apply import in_order, raise_first
+from chiops.lab.wanted import Key
+from chiops.resources import waiting
+
+
+def key(name: str) -> Key:
+    return Key("thing", name)
+
+
+@given(st.data())
+def test_each_runs_once_and_after_what_it_needs(data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, 8))
+    needs = {
+        key(str(i)): [key(str(j)) for j in data.draw(st.sets(st.integers(0, i - 1)) if i else st.just(set()))]
+        for i in range(size)
+    }
+    order: list[Key] = []
+    lock = threading.Lock()
+
+    def run(one: Key) -> None:
+        with lock:
+            order.append(one)
+
+    assert in_order({one: (lambda one=one: run(one)) for one in needs}, needs) == {}
+    assert sorted(order) == sorted(needs)
+    for one, before in needs.items():
+        assert all(order.index(need) < order.index(one) for need in before)
+
+
+def test_what_is_independent_runs_at_once() -> None:
+    meet = threading.Barrier(3, timeout=10)
+    assert in_order({key(name): lambda: meet.wait() and None for name in "abc"}, {}) == {}
+
+
+def test_a_failure_stops_only_what_needs_it() -> None:
+    ran: list[str] = []
+
+    def fail() -> None:
+        raise Quota("no more")
+
+    work = {key("a"): fail, key("b"): lambda: ran.append("b"), key("c"): lambda: ran.append("c")}
+    failed = in_order(work, {key("b"): [key("a")]})
+    assert list(failed) == [key("a")]
+    assert ran == ["c"]
+    with pytest.raises(Quota):
+        raise_first(failed)
+
+
+def test_an_interrupt_ends_the_waits_and_comes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "cancel", threading.Event())
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_order({key("a"): interrupt}, {})
+    assert waiting.cancel.is_set()

@@ -1,0 +1,84 @@
+"""The journal: noted before, noted after, and still readable when the process in between was killed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chiops.errors import ChiopsError, Conflict
+from chiops.lab.journal import Journal, lab_lock
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "chiops.db")
+
+
+def test_a_lab_is_remembered_until_forgotten(journal: Journal) -> None:
+    journal.remember("object-lab", site="local", source="object-lab", settings={"net_id": "ff524", "n": 3})
+    journal.remember("object-lab", site="local", source="object-lab", settings={"net_id": "xy"})
+    (record,) = journal.labs()
+    assert (record.name, record.site, record.settings, record.phase) == ("object-lab", "local", {"net_id": "xy"}, "up")
+    journal.kept("object-lab")
+    assert journal.labs()[0].phase == "kept"
+    journal.forget("object-lab")
+    assert journal.labs() == []
+
+
+def test_an_entry_is_there_before_and_done_after(journal: Journal) -> None:
+    with journal.entry(lab="l", site="local", op="create", kind="server", name="n") as entry:
+        assert [one.phase for one in journal.operations("l")] == ["intent"]
+        entry.resource = "id-1"
+    (operation,) = journal.operations("l")
+    assert (operation.phase, operation.resource) == ("done", "id-1")
+
+
+def test_a_failure_is_noted_and_comes_through(journal: Journal) -> None:
+    with pytest.raises(ChiopsError, match="no room"), journal.entry(lab="l", site="s", op="create", kind="k", name="n"):
+        raise ChiopsError("no room")
+    assert journal.operations("l")[0].phase == "failed"
+
+
+def test_an_intent_outlives_the_process(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from chiops.lab.journal import Journal\n"
+        "with Journal(Path(sys.argv[1])).entry(lab='l', site='s', op='create', kind='server', name='n'): os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "j.db")], check=False)
+    assert done.returncode == -9
+    assert [one.phase for one in Journal(tmp_path / "j.db").operations("l")] == ["intent"]
+
+
+def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
+    Journal(tmp_path / "j.db")
+    assert stat.S_IMODE((tmp_path / "j.db").stat().st_mode) == 0o600
+
+
+def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "j.db").write_bytes(b"not sqlite" * 1000)
+    with pytest.raises(ChiopsError, match="finds its resources by their mark"):
+        Journal(tmp_path / "j.db")
+
+
+def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "j.db") as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(ChiopsError, match="newer chiops"):
+        Journal(tmp_path / "j.db")
+
+
+def test_a_lab_is_held_by_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    code = "from chiops.lab.journal import lab_lock\nwith lab_lock('l'): pass"
+    with lab_lock("l"):
+        with pytest.raises(Conflict, match=f"process {os.getpid()}"), lab_lock("l"):
+            pass
+        other = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+        assert "works on the lab l" in other.stderr
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,237 @@
+"""Judging what is wanted against what was seen: pure, so every case is one line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import pytest
+
+from chiops.cloud.base import (
+    Attachment,
+    Bucket,
+    Cloud,
+    Ec2Credential,
+    Flavor,
+    FloatingIp,
+    Identity,
+    Image,
+    Keypair,
+    Lease,
+    Mark,
+    Rule,
+    SecurityGroup,
+    Server,
+    SiteFacts,
+    State,
+    Volume,
+)
+from chiops.errors import InvalidRequest, NotOurs, Policy
+from chiops.resources.bucket import BucketKind, BucketWanted
+from chiops.resources.credential import CredentialKind, CredentialWanted
+from chiops.resources.floating_ip import FloatingIpKind, FloatingIpWanted
+from chiops.resources.keypair import KeypairKind, KeypairWanted
+from chiops.resources.kind import Op, Seen, Workbench
+from chiops.resources.lease import LeaseKind, LeaseWanted
+from chiops.resources.security_group import SecurityGroupKind, SecurityGroupWanted
+from chiops.resources.server import ServerKind, ServerWanted
+from chiops.resources.volume import AttachmentKind, AttachmentWanted, VolumeKind, VolumeWanted
+
+MINE = Mark("lab", "me")
+MY_OTHER = Mark("other-lab", "me")
+THEIRS = Mark("lab", "somebody")
+ME = Identity("me", "me", "p", "p")
+KEY = "ssh-ed25519 AAAA chiops"
+
+
+class Place:
+    """A cloud of which judging needs only the name: it must ask nothing."""
+
+    site = "somewhere"
+
+
+def bench(max_lease_days: float | None = None, **seen: object) -> Workbench:
+    facts = SiteFacts(name="somewhere", cloud="local", max_lease_days=max_lease_days)
+    shown = Seen(
+        me=ME,
+        flavors=(Flavor(id="f", name="m1.large", vcpus=1, ram_mib=1, disk_gib=1),),
+        images=(Image(id="i", name="img"),),
+    )
+    return Workbench(cast(Cloud, Place()), facts, MINE, replace(shown, **seen), KEY)  # type: ignore[arg-type]
+
+
+def lease(**changes: object) -> Lease:
+    now = datetime.now(UTC)
+    base = Lease(id="1", name="l", status="ACTIVE", mark=MINE, start=now, end=now + timedelta(hours=1))
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+LEASE = LeaseWanted("l", timedelta(hours=4), {"m1.large": 2})
+
+
+def test_a_running_lease_is_kept() -> None:
+    assert LeaseKind().judge(LEASE, bench(leases=[lease()])).op is Op.KEEP
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        lease(mark=THEIRS),
+        lease(mark=None),
+        lease(name="another"),
+        lease(end=datetime.now(UTC) - timedelta(minutes=1)),
+        lease(state=State.ENDED),
+    ],
+)
+def test_a_lease_of_others_or_of_the_past_is_no_lease(found: Lease) -> None:
+    verdict = LeaseKind().judge(LEASE, bench(leases=[found]))
+    assert verdict.op is Op.CREATE
+    assert "2 × m1.large for 4 h" in verdict.reason
+
+
+def test_a_broken_lease_is_replaced_and_its_fault_told() -> None:
+    verdict = LeaseKind().judge(LEASE, bench(leases=[lease(state=State.FAILED, status="ERROR", fault="no hosts")]))
+    assert verdict.op is Op.REPLACE
+    assert "no hosts" in verdict.reason
+
+
+def test_the_sites_longest_lease_is_known_before_the_request() -> None:
+    with pytest.raises(Policy, match="at most 7 days"):
+        LeaseKind().judge(LeaseWanted("l", timedelta(days=8), {}), bench(max_lease_days=7))
+
+
+def server(**changes: object) -> Server:
+    base = Server(
+        id="s", name="n", status="ACTIVE", mark=MINE, flavor="m1.large", image="img", security_groups=("ssh",)
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+SERVER = ServerWanted("n", "m1.large", "img", "key", ("ssh",))
+
+
+@pytest.mark.parametrize(
+    ("found", "op"),
+    [
+        ([], Op.CREATE),
+        ([server()], Op.KEEP),
+        ([server(state=State.FAILED, status="ERROR", fault="No valid host")], Op.REPLACE),
+        ([server(state=State.STOPPED, status="SHUTOFF")], Op.UPDATE),
+        ([server(security_groups=("default",))], Op.UPDATE),
+        ([server(state=State.PENDING, status="BUILD")], Op.KEEP),
+        ([server(state=State.DELETING)], Op.REPLACE),
+    ],
+)
+def test_a_server_is_judged_by_its_state_and_groups(found: list[Server], op: Op) -> None:
+    assert ServerKind().judge(SERVER, bench(servers=found)).op is op
+
+
+def test_a_server_that_differs_is_kept_and_the_difference_told() -> None:
+    verdict = ServerKind().judge(SERVER, bench(servers=[server(flavor="m1.tiny")]))
+    assert verdict.op is Op.KEEP
+    assert "flavor is m1.tiny, the lab says m1.large" in verdict.reason
+
+
+@pytest.mark.parametrize("mark", [None, THEIRS])
+def test_a_server_of_others_is_never_taken(mark: Mark | None) -> None:
+    with pytest.raises(NotOurs, match="was not made by chiops"):
+        ServerKind().judge(SERVER, bench(servers=[server(mark=mark)]))
+
+
+def test_a_server_of_my_other_lab_is_told_as_such() -> None:
+    with pytest.raises(NotOurs, match="belongs to your lab other-lab"):
+        ServerKind().judge(SERVER, bench(servers=[server(mark=MY_OTHER)]))
+
+
+@pytest.mark.parametrize(("flavor", "image", "told"), [("m1.lage", "img", "m1.large"), ("m1.large", "imgg", "img")])
+def test_an_unknown_flavor_or_image_is_told_with_the_nearest(flavor: str, image: str, told: str) -> None:
+    with pytest.raises(InvalidRequest, match=told):
+        ServerKind().judge(replace(SERVER, flavor=flavor, image=image), bench())
+
+
+SSH = Rule("tcp", 22, 22)
+WEB = Rule("tcp", 80, 80)
+GROUP = SecurityGroupWanted("ssh", "", (SSH,))
+
+
+@pytest.mark.parametrize(
+    ("found", "op"),
+    [
+        ([], Op.CREATE),
+        ([SecurityGroup(id="g", name="ssh", mark=MINE, rules=(SSH,))], Op.KEEP),
+        ([SecurityGroup(id="g", name="ssh", mark=MINE, rules=())], Op.UPDATE),
+        ([SecurityGroup(id="g", name="ssh", mark=MINE, rules=(SSH, WEB))], Op.UPDATE),
+        ([SecurityGroup(id="g", name="ssh", rules=(SSH, WEB))], Op.USE),
+    ],
+)
+def test_a_security_group_is_judged_by_its_rules(found: list[SecurityGroup], op: Op) -> None:
+    assert SecurityGroupKind().judge(GROUP, bench(security_groups=found)).op is op
+
+
+def test_a_group_of_others_that_lacks_a_rule_is_not_changed() -> None:
+    with pytest.raises(NotOurs, match="lacks tcp 22"):
+        SecurityGroupKind().judge(GROUP, bench(security_groups=[SecurityGroup(id="g", name="ssh", rules=(WEB,))]))
+
+
+def test_an_address_belongs_to_the_server_it_is_bound_to() -> None:
+    bound = FloatingIp(id="a", name="1.2.3.4", address="1.2.3.4", mark=MINE, server_id="s")
+    kind = FloatingIpKind()
+    assert kind.judge(FloatingIpWanted("n"), bench(servers=[server()], floating_ips=[bound])).op is Op.KEEP
+    unbound = replace(bound, server_id="")
+    assert kind.judge(FloatingIpWanted("n"), bench(servers=[server()], floating_ips=[unbound])).op is Op.CREATE
+
+
+def volume(**changes: object) -> Volume:
+    return replace(Volume(id="v", name="v", mark=MINE, size_gib=2), **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("found", "op"),
+    [
+        ([], Op.CREATE),
+        ([volume()], Op.KEEP),
+        ([volume(size_gib=1)], Op.UPDATE),
+        ([volume(size_gib=5)], Op.KEEP),
+        ([volume(state=State.FAILED)], Op.KEEP),
+    ],
+)
+def test_a_volume_grows_but_is_never_replaced(found: list[Volume], op: Op) -> None:
+    assert VolumeKind().judge(VolumeWanted("v", 2), bench(volumes=found)).op is op
+
+
+def test_an_attachment_is_kept_at_the_right_server_only() -> None:
+    attached = volume(attachments=(Attachment(volume_id="v", server_id="s", device="/dev/vdb"),))
+    kind, wanted = AttachmentKind(), AttachmentWanted("v", "n")
+    assert kind.judge(wanted, bench(servers=[server()], volumes=[attached])).op is Op.KEEP
+    assert kind.judge(wanted, bench(servers=[server(id="new")], volumes=[attached])).op is Op.CREATE
+
+
+def test_a_bucket_of_others_is_never_used() -> None:
+    kind, wanted = BucketKind(), BucketWanted("b")
+    assert kind.judge(wanted, bench()).op is Op.CREATE
+    assert kind.judge(wanted, bench(buckets=[Bucket(id="b", name="b", mark=MINE)])).op is Op.KEEP
+    with pytest.raises(NotOurs):
+        kind.judge(wanted, bench(buckets=[Bucket(id="b", name="b")]))
+
+
+def test_a_credential_of_the_lab_is_reused() -> None:
+    mine = Ec2Credential(access="a", secret="s", project_id="p", mark=MINE)
+    kind, wanted = CredentialKind(), CredentialWanted()
+    assert kind.judge(wanted, bench(credentials=[mine])).op is Op.KEEP
+    assert kind.judge(wanted, bench(credentials=[replace(mine, mark=MY_OTHER)])).op is Op.CREATE
+
+
+def test_a_key_pair_is_judged_by_its_key() -> None:
+    kind, wanted = KeypairKind(), KeypairWanted("k")
+    same = Keypair(id="k", name="k", mark=MINE, public_key="ssh-ed25519 AAAA")
+    assert kind.judge(wanted, bench(keypairs=[same])).op is Op.KEEP
+    assert kind.judge(wanted, bench(keypairs=[replace(same, public_key="ssh-ed25519 BBBB")])).op is Op.REPLACE
+    with pytest.raises(NotOurs):
+        kind.judge(wanted, bench(keypairs=[replace(same, public_key="ssh-ed25519 BBBB", mark=None)]))
+
+
+def test_marks_survive_text_and_metadata() -> None:
+    assert Mark.from_text(f"opened by hand {MINE.as_text()} since May") == MINE
+    assert Mark.from_metadata({"Chiops-Lab": "lab", "CHIOPS-OWNER": "me"}) == MINE
+    assert Mark.from_text("a=b chiops-lab=x") is None
