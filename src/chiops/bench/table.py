@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _RIGHT_FROM = 2  # columns from here on hold numbers
+# The first columns, headed so that they fit a terminal of 80 characters; the rest are in the report.
+_ON_TERMINAL = (
+    "format", "cache", "w", "imgs/s\n[95 %]", "batch\n/s", "avg_\nbatch_s", "vs\nlocal", "net\nMB", "CPU s\n/1000",
+)  # fmt: skip
 Key = tuple[str, int, str]
 
 
@@ -112,11 +116,12 @@ def rich_table(run: BenchRun) -> Table:
     """The table for a terminal."""
     from rich.table import Table
 
-    table = Table(title=f"{run.options.get('dataset')}, {run.options.get('split')}: median of the repetitions")
-    for place, header in enumerate(HEADERS):
-        table.add_column(header, justify="right" if place >= _RIGHT_FROM else "left", no_wrap=True)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), collapse_padding=True, header_style="bold")
+    for place, header in enumerate(_ON_TERMINAL):
+        numeric = place >= _RIGHT_FROM
+        table.add_column(header, justify="right" if numeric else "left", no_wrap=True, vertical="bottom")
     for row in rows(run):
-        table.add_row(*cells(row), style="dim" if row.format == formats.BASELINE else "")
+        table.add_row(*cells(row)[: len(_ON_TERMINAL)])
     return table
 
 

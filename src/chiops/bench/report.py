@@ -1,0 +1,142 @@
+"""A run as one HTML page that needs nothing else, and as Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chiops import assets
+from chiops.bench import chart, formats, table, warnings
+from chiops.bench.results import BenchRun
+from chiops.names import format_bytes
+
+_HTML, _MARKDOWN = "report.html", "report.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where a report lies."""
+
+    html: Path
+    markdown: Path
+
+
+def write(run: BenchRun, folder: Path) -> Written:
+    """Write ``report.html`` and ``report.md`` into ``folder``, over older ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = Written(folder / _HTML, folder / _MARKDOWN)
+    written.html.write_text(as_html(run), encoding="utf-8")
+    written.markdown.write_text(as_markdown(run), encoding="utf-8")
+    return written
+
+
+def verdict(run: BenchRun) -> str:
+    """What the run says, in a sentence or two."""
+    found = table.rows(run)
+    if len(run.content_hashes()) > 1:
+        return "The pipelines did not deliver the same samples, so these numbers must not be compared."
+    if not found:
+        return "No arm was measured."
+    sentences = [_of_format(name, found) for name in dict.fromkeys(row.format for row in found)]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _of_format(name: str, found: tuple[table.Row, ...]) -> str:
+    """One sentence on a format: its best workers, warm and cold, against the local disk."""
+    mine = [row for row in found if row.format == name]
+    best = max(mine, key=lambda row: row.images_per_s.median)
+    same = [row for row in mine if row.workers == best.workers]
+    if best.against is None:
+        return f"{name} delivers {_speeds(same)}."
+    if name == formats.BASELINE:
+        return f"From the local disk the node takes in {_speeds(same)}."
+    parts = []
+    for row in sorted(same, key=lambda row: row.cache, reverse=True):
+        ratio = row.against
+        if ratio is None:
+            continue
+        sure = "" if not ratio.low <= 1 <= ratio.high else ", no sure difference"
+        parts.append(f"{ratio.median:.2f} times that when {row.cache} ({row.images_per_s.median:.0f}{sure})")
+    return f"{name} reaches {' and '.join(parts)}."
+
+
+def _speeds(rows: list[table.Row]) -> str:
+    ordered = sorted(rows, key=lambda row: row.cache, reverse=True)
+    first, *others = ordered
+    text = f"{first.images_per_s.median:.0f} images/s when {first.cache}"
+    return text + "".join(f" and {row.images_per_s.median:.0f} when {row.cache}" for row in others)
+
+
+def as_markdown(run: BenchRun) -> str:
+    """Verdict, warnings, table and environment."""
+    found = warnings.find(run)
+    parts = [f"# Benchmark of {run.lab}", "", verdict(run), ""]
+    parts += [f"- **{one.kind}**: {one.text}" for one in found]
+    parts += ["", table.markdown(run), _caption(run), "", "## Environment", ""]
+    parts += [f"- {name}: {value}" for name, value in _facts(run)]
+    return "\n".join(parts) + "\n"
+
+
+def as_html(run: BenchRun) -> str:
+    """The page. It loads nothing: style, charts and the raw result are inside."""
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(assets.templates() / "report"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    rows = table.rows(run)
+    raw = run.model_dump_json(indent=1).replace("<", "\\u003c")  # so that no text in it can end the script element
+    return environment.get_template("report.html.j2").render(
+        run=run,
+        verdict=verdict(run),
+        findings=warnings.find(run),
+        headers=table.HEADERS,
+        rows=[(chart.colour(rows, row), row, table.cells(row)) for row in rows],
+        caption=_caption(run),
+        throughput=Markup(chart.throughput(rows)),  # noqa: S704 - our own SVG, its texts escaped where they are put in
+        waits=Markup(chart.waits(rows)),  # noqa: S704
+        facts=_facts(run),
+        raw=Markup(raw),  # noqa: S704
+    )
+
+
+def _caption(run: BenchRun) -> str:
+    options = run.options
+    timed = f"first {options.get('warmup_batches')} batches of each pass delivered but not timed"
+    return (
+        f"Median of {options.get('repetitions')} repetitions, each in a fresh container, in random order; "
+        f"[…] is the 95 % bootstrap interval of the median; {timed}. "
+        f"“vs local” is the ratio to {formats.BASELINE} with as many workers, warm if that was measured. "
+        "Net MB is what the interface towards the object store received in a whole pass, other traffic included; "
+        "CPU covers the whole pass with its worker processes."
+    )
+
+
+def _facts(run: BenchRun) -> list[tuple[str, str]]:
+    options = dict(run.options)
+    facts: list[tuple[str, str]] = [
+        ("started", f"{run.started:%Y-%m-%d %H:%M:%S} UTC"),
+        ("state", f"{run.state}, {len(run.measured)} of {run.planned_arms} arms measured"),
+        ("content hash", ", ".join(run.content_hashes()) or "none"),
+    ]
+    for name, facts_of in run.formats.items():
+        size = f"{facts_of.split_bytes / 1e6:.1f} MB"
+        facts.append((name, f"{facts_of.samples} of {facts_of.split_samples} samples, {size} stored"))
+    options["batches"] = options.get("batches") or "whole split"
+    facts += [_fact(name, value) for name, value in options.items() if name != "lab"]
+    facts += [_fact(name, value) for name, value in run.environment.items()]
+    return facts
+
+
+def _fact(name: str, value: Any) -> tuple[str, str]:
+    if name.endswith("_bytes") and isinstance(value, int):
+        return name.removesuffix("_bytes").replace("_", " "), format_bytes(value)
+    return name.removesuffix("_bytes").replace("_", " "), _plain(value)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(one)}" for name, one in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
