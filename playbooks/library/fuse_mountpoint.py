@@ -7,6 +7,7 @@ import errno
 import os
 import pwd
 import subprocess
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -51,7 +52,7 @@ detached:
 def is_dead(path: str) -> bool:
     """Whether a FUSE mount without a process covers ``path``."""
     try:
-        os.stat(path)
+        Path(path).stat()
     except OSError as error:
         return error.errno in (errno.ENOTCONN, errno.ECONNABORTED)
     return False
@@ -76,11 +77,11 @@ def main() -> None:
     if not (detached and module.check_mode) and os.path.ismount(path):
         module.exit_json(changed=detached, detached=detached, mounted=True)
 
-    there = os.path.isdir(path) and not (detached and module.check_mode)
-    right = there and os.stat(path).st_uid == account.pw_uid
+    there = Path(path).is_dir() and not (detached and module.check_mode)
+    right = there and Path(path).stat().st_uid == account.pw_uid
     if not right and not module.check_mode:
         try:
-            os.makedirs(path, mode=0o755, exist_ok=True)
+            Path(path).mkdir(mode=0o755, parents=True, exist_ok=True)
             os.chown(path, account.pw_uid, account.pw_gid)
         except OSError as error:
             module.fail_json(msg=f"{path} cannot be made: {error.strerror}")
