@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chiops.cloud.local import loop
-from chiops.cloud.local.engine import translated
+from chiops.cloud.local import containers, loop
 from chiops.cloud.local.privilege import perform
 from chiops.cloud.local.slots import Slot, Slots
 from chiops.cloud.local.space import filling
@@ -82,22 +81,12 @@ class Disks:
 
     def _settle(self, server_id: str) -> None:
         """Have the node look at its disks now, if it runs."""
-        from docker.errors import APIError
-
-        if (client := self._site.engine.running()) is None:
+        try:
+            runs = containers.is_running(containers.one(self._site, server_id))
+        except NotFound:
             return
-        api = client.api
-        with translated("Showing a node its disks"):
-            try:
-                made = api.exec_create(self._site.container_name(server_id), ["udevadm", "settle"])
-            except APIError as error:
-                if error.status_code in (404, 409):  # no container, or not running
-                    return
-                raise
-            said = api.exec_start(made["Id"])
-            status = api.exec_inspect(made["Id"])["ExitCode"]
-        if status:
-            raise CloudError("the node does not show its disks", why=said.decode(errors="replace").strip()[-300:])
+        if runs:
+            containers.run(self._site, server_id, ["udevadm", "settle"])
 
     def _unbind(self, slot: Slot) -> None:
         # Partitions first: they hold the whole
