@@ -45,7 +45,7 @@ class DamagedImages(EtlError):
 
     def __init__(self, faults: Mapping[str, str]) -> None:
         first, why = next(iter(faults.items()))
-        others = f" and {len(faults) - 1} others are" if len(faults) > 1 else " is"
+        others = f" and {len(faults) - 1} more are" if len(faults) > 1 else " is"
         super().__init__(f"the image {first}{others} damaged", why=why, todo="use another copy of the archive")
         self.paths = tuple(faults)
 
