@@ -30,3 +30,6 @@ run chiops bench run --format imagefolder-local --format litdata
 run chiops bench report
 run chiops down --purge-bucket --yes
 taken_down=yes
+
+report=$(ls -t results/*.html | head -n 1)
+printf '\nThe report: %s\n' "$PWD/$report"
