@@ -31,5 +31,4 @@ run chiops bench report
 run chiops down --purge-bucket --yes
 taken_down=yes
 
-report=$(ls -t results/*.html | head -n 1)
-printf '\nThe report: %s\n' "$PWD/$report"
+printf '\nThe report: %s\n' "$PWD/results/report.html"
