@@ -1,0 +1,5 @@
+"""``python -m chiops``."""
+
+from chiops.cli.main import main
+
+main()

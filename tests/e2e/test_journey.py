@@ -1,0 +1,162 @@
+"""The journey of `make demo`, smaller: up, data, bench, report, down, by the commands that a person types."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cli import Chiops
+from tests.support.leftovers import leftovers
+
+pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1800)]
+IMAGES = "330"
+
+
+@pytest.fixture(scope="module")
+def lab(chiops: Chiops) -> Iterator[dict[str, Any]]:
+    """The object lab, up; its JSON."""
+    yield chiops.ok("up", "object-lab", "--site", "local", "--yes", "-o", "json", "--set", "net_id=e2e").json()
+    chiops.ok("down", "--purge-bucket", "--purge-volume", "--yes")
+    assert chiops.ok("status", "-o", "json").json() == []
+
+
+@pytest.fixture(scope="module")
+def prepared(chiops: Chiops, lab: dict[str, Any]) -> dict[str, Any]:
+    """A small dataset in both formats, in the bucket; what `data prepare` said."""
+    formats = ("--format", "imagefolder", "--format", "litdata")
+    return chiops.ok(
+        "data", "prepare", "--dataset", "food11-synthetic", "--images", IMAGES, *formats, "-o", "json"
+    ).json()
+
+
+def test_the_printed_ssh_command_works(lab: dict[str, Any]) -> None:
+    (node,) = lab["nodes"]
+    done = subprocess.run(
+        [*shlex.split(node["ssh"]), "hostname"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.strip() == node["name"], done.stderr
+
+
+def test_a_second_up_changes_nothing(chiops: Chiops, lab: dict[str, Any]) -> None:
+    again = chiops.ok("up", "object-lab", "--yes", "-o", "json").json()
+    assert (again["changed"], again["configured"]) == (0, 0)
+    assert again["nodes"] == lab["nodes"]
+
+
+def test_the_plan_of_a_lab_that_is_up_is_empty(chiops: Chiops, lab: dict[str, Any]) -> None:
+    plan = chiops.ok("plan", "object-lab", "-o", "json").json()
+    assert plan["changes"] == 0
+    assert {step["op"] for step in plan["steps"]} == {"keep"}
+
+
+def test_a_rule_removed_by_hand_is_found_and_repaired(chiops: Chiops, lab: dict[str, Any]) -> None:
+    code = (
+        "from chiops.cloud.sites import connect\n"
+        "with connect('local') as cloud:\n"
+        "    group = next(g for g in cloud.network.security_groups() if g.name == 'allow-8888')\n"
+        "    cloud.network.remove_rule(group.id, group.rules[0])"
+    )
+    subprocess.run([chiops.argv()[0], "-c", code], env=chiops.env, check=True)
+    (change,) = [step for step in chiops.ok("plan", "object-lab", "-o", "json").json()["steps"] if step["op"] != "keep"]
+    assert (change["op"], change["name"]) == ("update", "allow-8888")
+    assert chiops.ok("up", "object-lab", "--yes", "-o", "json").json()["changed"] == 1
+
+
+def test_status_tells_the_time_left_and_the_way_in(chiops: Chiops, lab: dict[str, Any]) -> None:
+    (status,) = chiops.ok("status", "-o", "json").json()
+    parts = {part["kind"]: part for part in status["parts"]}
+    assert 0 < parts["lease"]["extra"]["seconds_left"] <= 4 * 3600
+    assert parts["server"]["extra"]["ssh"] == lab["nodes"][0]["ssh"]
+    assert "lease-object-e2e" in chiops.ok("status").out
+
+
+def test_doctor_finds_nothing_to_mend(chiops: Chiops, lab: dict[str, Any]) -> None:
+    findings = chiops.ok("doctor", "-o", "json").json()
+    assert [one for one in findings if one["verdict"] == "failed"] == []
+    assert any(one["name"] == "object-lab: /mnt/object" for one in findings)
+
+
+def test_exec_gives_each_nodes_output_and_code(chiops: Chiops, lab: dict[str, Any]) -> None:
+    assert chiops.ok("exec", "--", "id", "-un").out == "cc\n"
+    assert chiops.run("exec", "--", "sh", "-c", "exit 7").code == 7
+
+
+def test_the_data_are_in_the_bucket_and_on_the_mount(chiops: Chiops, prepared: dict[str, Any]) -> None:
+    assert set(prepared["formats"]) == {"imagefolder", "litdata"}
+    top = set(chiops.ok("exec", "--", "ls", "/mnt/object").out.split())
+    assert {"Food-11", "Food-11-litdata"} <= top
+    shown = chiops.ok("bucket", "show", "object-chi-e2e", "-o", "json").json()
+    assert shown["objects"] >= int(IMAGES)
+    chiops.ok("data", "verify")
+
+
+def test_preparing_again_uploads_nothing(chiops: Chiops, prepared: dict[str, Any]) -> None:
+    again = chiops.ok(
+        "data", "prepare", "--dataset", "food11-synthetic", "--images", IMAGES,
+        "--format", "imagefolder", "--format", "litdata", "-o", "json",
+    ).json()  # fmt: skip
+    assert [one["uploaded"] for one in again["formats"].values()] == [0, 0]
+    assert [one["sha256"] for one in again["formats"].values()] == [
+        one["sha256"] for one in prepared["formats"].values()
+    ]
+
+
+def test_the_benchmark_gives_a_result_and_a_report(chiops: Chiops, prepared: dict[str, Any]) -> None:
+    formats = ("--format", "imagefolder-local", "--format", "litdata")
+    run = chiops.ok("bench", "run", *formats, "--repeat", "1", "--workers", "1", "-o", "json").json()
+    assert run["state"] == "complete"
+    assert len({arm["metrics"]["content_hash"] for arm in run["arms"]}) == 1
+    assert all(arm["metrics"]["images_per_s"] > 0 for arm in run["arms"])
+    (file,) = (chiops.folder / "results").glob("bench-*.json")
+    assert json.loads(file.read_text()) == run
+    report = chiops.ok("bench", "report", "-o", "json").json()
+    page = Path(report["html"] if report["html"].startswith("/") else chiops.folder / report["html"]).read_text()
+    assert "imagefolder-local" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_no_secret_is_where_others_can_read_it(chiops: Chiops, prepared: dict[str, Any]) -> None:
+    code = (
+        "from chiops.cloud.sites import connect\n"
+        "with connect('local') as cloud: print(*(c.secret for c in cloud.identity.ec2_credentials()))"
+    )
+    found = subprocess.run([chiops.argv()[0], "-c", code], env=chiops.env, capture_output=True, text=True, check=True)
+    secrets = found.stdout.split()
+    assert secrets
+    said = chiops.ok("status", "-o", "json").out + chiops.ok("up", "object-lab", "--yes", "-v", "-o", "json").err
+    log = (chiops.state_home / "chiops" / "chiops.log").read_text()
+    open_files = [
+        path.read_bytes()
+        for path in chiops.state_home.rglob("*")
+        if path.is_file()
+        and not path.is_symlink()
+        and path.stat().st_mode & 0o004
+        and _reachable(path, chiops.state_home)
+    ]
+    commands = chiops.ok("exec", "--", "sh", "-c", "sudo cat /proc/[0-9]*/cmdline | tr '\\0' ' '").out
+    for secret in secrets:
+        assert secret not in said + log + commands
+        assert not any(secret.encode() in content for content in open_files)
+
+
+def _reachable(path: Path, root: Path) -> bool:
+    """Whether every folder above lets others through."""
+    return all(folder.stat().st_mode & 0o001 for folder in path.parents if folder == root or root in folder.parents)
+
+
+def test_down_needs_a_word_and_keeps_the_bucket(chiops: Chiops, lab: dict[str, Any], prepared: dict[str, Any]) -> None:
+    assert "add --yes" in chiops.refused("down").lower()
+    down = chiops.ok("down", "--yes", "-o", "json").json()
+    assert [(one["kind"], one["name"]) for one in down["kept"]] == [("bucket", "object-chi-e2e")]
+    assert not [line for line in leftovers(chiops.state_home, frozenset()) if not line.startswith("network interface")]
+
+
+def test_the_bucket_is_there_again_after_up(chiops: Chiops, lab: dict[str, Any], prepared: dict[str, Any]) -> None:
+    chiops.ok("up", "object-lab", "--yes")
+    assert "Food-11" in chiops.ok("exec", "--", "ls", "/mnt/object").out
