@@ -15,7 +15,7 @@ from chiops import assets
 from chiops.cloud.base import Node
 from chiops.errors import PrerequisiteMissing, RemoteFailed, UsageError
 from chiops.progress import Task
-from chiops.remote.connection import batch_options, classify, connection_failed
+from chiops.remote.connection import ConnectionFailed, batch_options, classify
 from chiops.remote.inventory import inventory
 from chiops.remote.logs import new_log
 from chiops.remote.playbook_events import EventWatcher, HostStats, TaskFailure
@@ -178,7 +178,7 @@ def _failed(names: Sequence[str], nodes: Sequence[Node], watcher: EventWatcher, 
     failure: TaskFailure = next(iter(watcher.failures.values()))
     others = len(watcher.failures) - 1
     if failure.unreachable and (fault := classify(failure.message)):
-        return connection_failed(next(node for node in nodes if node.name == failure.host), fault)
+        return ConnectionFailed(next(node for node in nodes if node.name == failure.host), fault)
     where = failure.host + (f" and {others} more" if others else "")
     return RemoteFailed(
         f"“{failure.task}” failed on {where}", why=failure.message, todo=f"the whole output is in {log}"

@@ -76,23 +76,27 @@ _WORDS: dict[Fault, tuple[str, str]] = {
 }
 
 
+class ConnectionFailed(RemoteFailed):
+    """ssh did not reach the node, or lost it; ``fault`` says how."""
+
+    def __init__(self, node: Node, fault: Fault) -> None:
+        why, todo = _WORDS[fault]
+        facts = {
+            "address": node.address,
+            "port": node.port,
+            "user": node.user,
+            "key": node.key_file,
+            "known_hosts": node.known_hosts,
+            "host_id": host_id(node),
+        }
+        what = f"{node.name} cannot be reached by ssh"
+        super().__init__(what, why=why.format(**facts), todo=todo.format(**facts))
+        self.fault = fault
+
+
 def classify(stderr: str) -> Fault | None:
     """What ssh's messages say about the connection; None where they blame no connection."""
     return next((fault for fault, sign in _SIGNS if sign.search(stderr)), None)
-
-
-def connection_failed(node: Node, fault: Fault) -> RemoteFailed:
-    """The error that tells a person why ``node`` is not reached and what to do."""
-    why, todo = _WORDS[fault]
-    facts = {
-        "address": node.address,
-        "port": node.port,
-        "user": node.user,
-        "key": node.key_file,
-        "known_hosts": node.known_hosts,
-        "host_id": host_id(node),
-    }
-    return RemoteFailed(f"{node.name} cannot be reached by ssh", why=why.format(**facts), todo=todo.format(**facts))
 
 
 def host_id(node: Node) -> str:

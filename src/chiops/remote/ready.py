@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from chiops.cloud.base import Node
-from chiops.remote.connection import Fault, connection_failed
+from chiops.remote.connection import ConnectionFailed, Fault
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 _CONNECT_S, _LOGIN_S = 5.0, 30.0
@@ -21,7 +21,7 @@ def wait_ready(node: Node, login: Callable[[float], Fault | None], timeout_s: fl
     """Wait until ``login`` (given the seconds it may take) finds no fault.
 
     Raises:
-        RemoteFailed: not within ``timeout_s`` seconds, for the last reason seen; at once where waiting cannot help.
+        ConnectionFailed: not within ``timeout_s`` seconds, for the last reason seen; at once where waiting cannot help.
     """
     end = time.monotonic() + timeout_s
     rejected_since: float | None = None
@@ -36,7 +36,7 @@ def wait_ready(node: Node, login: Callable[[float], Fault | None], timeout_s: fl
         rejected_since = (rejected_since or now) if fault is Fault.KEY_REJECTED else None
         wrong_key = rejected_since is not None and now - rejected_since > _KEY_GRACE_S
         if fault in _HOPELESS or wrong_key or now + pause >= end:
-            raise connection_failed(node, fault)
+            raise ConnectionFailed(node, fault)
         time.sleep(pause)
         pause = min(pause * 1.4, _LONGEST_PAUSE_S)
 

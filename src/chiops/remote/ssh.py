@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import secrets
 import shlex
@@ -11,16 +10,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import IO
 
 from chiops.cloud.base import Node
 from chiops.errors import PrerequisiteMissing, RemoteFailed
 from chiops.remote.connection import (
+    ConnectionFailed,
     Fault,
     batch_options,
     classify,
-    connection_failed,
     control_path,
     host_id,
     identity_options,
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _SSH_FAILED = 255
 _TAIL_CHARS = 2000
+_READ_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,16 @@ class Completed:
     stdout: str
     stderr: str
     returncode: int
+
+
+class CommandFailed(RemoteFailed):
+    """A command on the node ended with a non-zero ``returncode``; ``why`` is the tail of its stderr."""
+
+    def __init__(self, node: Node, program: str, returncode: int, stderr: str) -> None:
+        # Only the program is named: arguments may be long or private, and the person did not write them.
+        what = f"`{program}` on {node.name} failed with exit {returncode}"
+        super().__init__(what, why=stderr.strip()[-_TAIL_CHARS:])
+        self.returncode = returncode
 
 
 class Ssh:
@@ -79,7 +90,9 @@ class Ssh:
             check: whether a non-zero exit raises.
 
         Raises:
-            RemoteFailed: the node is not reached, the time is up, or (with ``check``) the command failed.
+            ConnectionFailed: the node is not reached.
+            CommandFailed: the command failed, and ``check`` is set.
+            RemoteFailed: the time is up.
         """
         done = self._spawn(command, input, timeout)
         self._raise_for(command, done.returncode, done.stderr, check=check)
@@ -90,15 +103,17 @@ class Ssh:
         *command: str,
         input: bytes | str | None = None,  # noqa: A002 - subprocess's word
         timeout: float | None = None,
+        stderr: IO[bytes] | None = None,
     ) -> Iterator[str]:
         """Run a command and give its stdout line by line, without line ends, as they come.
 
-        Leaving the loop early, also by an exception, ends the ssh client at once.
+        Leaving the loop early, also by an exception, ends the ssh client at once. What the command writes to stderr goes
+        to the file ``stderr`` as it comes, if one is given.
 
         Raises:
-            RemoteFailed: as `run`; a non-zero exit carries the tail of stderr.
+            RemoteFailed: as `run`.
         """
-        with tempfile.TemporaryFile() as complaints:
+        with nullcontext(stderr) if stderr else tempfile.TemporaryFile() as complaints:
             process = self._start(command, stdout=subprocess.PIPE, stderr=complaints)
             feeder = threading.Thread(target=_feed, args=(process, input), daemon=True)
             feeder.start()
@@ -117,7 +132,7 @@ class Ssh:
             if late.is_set():
                 raise self._late(command, timeout)
             complaints.seek(0)
-            self._raise_for(command, code, complaints.read(), check=True)
+            self._raise_for(command, code, complaints.read()[-_READ_BYTES:], check=True)
 
     def put(self, data: bytes, path: str, *, mode: int = 0o644) -> None:
         """Write ``data`` to ``path`` on the node, whole or not at all; missing folders are made.
@@ -142,8 +157,7 @@ class Ssh:
         """Wait until a command runs on the node.
 
         Raises:
-            RemoteFailed: it does not within ``timeout_s`` seconds, for the last reason seen; at once if the host key
-                changed or our key file is unusable, since waiting mends neither.
+            ConnectionFailed: not within ``timeout_s`` seconds; at once where waiting cannot help.
         """
         wait_ready(self.node, self._login, timeout_s)
 
@@ -154,7 +168,7 @@ class Ssh:
             subprocess.run(command, capture_output=True, check=False, timeout=30)
 
     def close(self) -> None:
-        """End the shared connection, if there is one; running commands finish first."""
+        """End the shared connection, if there is one; commands that run finish first."""
         socket_path = control_path(self.node)
         if socket_path.exists():
             command = ["ssh", "-o", f"ControlPath={socket_path}", "-O", "stop", *target(self.node)]
@@ -201,11 +215,9 @@ class Ssh:
     def _raise_for(self, command: tuple[str, ...], code: int, stderr: bytes, *, check: bool) -> None:
         complaint = _text(stderr)
         if code == _SSH_FAILED and (fault := classify(complaint)):
-            raise connection_failed(self.node, fault)
+            raise ConnectionFailed(self.node, fault)
         if check and code:
-            # Only the program is named: arguments may be long or private, and the person did not write them.
-            what = f"`{command[0]}` on {self.node.name} failed with exit {code}"
-            raise RemoteFailed(what, why=complaint.strip()[-_TAIL_CHARS:])
+            raise CommandFailed(self.node, command[0], code, complaint)
 
     def _late(self, command: tuple[str, ...], timeout: float | None) -> RemoteFailed:
         what = f"`{command[0]}` on {self.node.name} did not end within {timeout:g} s"
@@ -215,13 +227,13 @@ class Ssh:
 def close_all(nodes: Iterable[Node]) -> None:
     """End the shared connections to ``nodes``: before they are deleted, so that no ssh process outlives them."""
     for node in nodes:
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
+        with suppress(OSError, subprocess.SubprocessError):
             Ssh(node).close()
 
 
 def _feed(process: subprocess.Popen[bytes], data: bytes | str | None) -> None:
     # A command may end without reading everything; its exit code says what that means.
-    with contextlib.suppress(BrokenPipeError), process.stdin or contextlib.nullcontext() as stdin:
+    with suppress(BrokenPipeError), process.stdin or nullcontext() as stdin:
         if stdin and data:
             stdin.write(_bytes(data) or b"")
 
