@@ -15,7 +15,6 @@ app = group("bench", "Input pipelines, measured in containers on a node.")
 ResultsOption = Annotated[Path, typer.Option("--results", help="The folder of results.")]
 RESULTS = Path("results")
 Split = Literal["training", "validation", "evaluation"]
-Cache = Literal["cold", "warm"]
 Access = Literal["random", "serial"]
 
 
@@ -29,9 +28,7 @@ def run(
     workers: Annotated[
         list[int] | None, typer.Option(help="DataLoader workers; again for more.", show_default=False)
     ] = None,
-    cache: Annotated[
-        list[Cache] | None, typer.Option(help="cold or warm; both by default.", show_default=False)
-    ] = None,
+    cache: Annotated[list[str] | None, typer.Option(help="cold or warm; both by default.", show_default=False)] = None,
     batch_size: Annotated[int, typer.Option(help="Images per batch.")] = 32,
     batches: Annotated[int, typer.Option(help="Batches per arm; 0 for the whole split.")] = 0,
     repeat: Annotated[int, typer.Option(help="Repetitions of each arm, in fresh containers.")] = 3,
@@ -49,7 +46,8 @@ def run(
     from chiops.remote.bench_image import ensure_bench_image
     from chiops.remote.ssh import Ssh
 
-    lists: dict[str, Any] = {"formats": format_, "caches": cache, "workers": workers}
+    lists = {"formats": format_, "caches": cache, "workers": workers}
+    given: Any = {name: tuple(values) for name, values in lists.items() if values}
     with opened(lab) as session:
         chosen = BenchOptions(
             lab=session.lab.name,
@@ -60,7 +58,7 @@ def run(
             batches=batches,
             access=access,
             seed=seed,
-            **{name: tuple(values) for name, values in lists.items() if values},
+            **given,
         )
         where, bucket = session.node(node), session.bucket()
         image = ensure_bench_image([where], session.places.compute.node_settings)
