@@ -78,5 +78,5 @@ class BenchOptions:
         return self.batches * self.batch_size
 
     def as_json(self) -> dict[str, Any]:
-        """For the result."""
-        return asdict(self)
+        """For the result: values as JSON has them."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from chiops.bench.table import HEADERS, cells, markdown, rich_table, rows
+from tests.unit.bench import runs
+
+
+def test_rows_come_in_the_order_of_the_options_cold_before_warm() -> None:
+    shuffled = dict(reversed(runs.TYPICAL.items()))
+    assert [(row.format, row.cache) for row in rows(runs.run(shuffled))] == list(runs.TYPICAL)
+
+
+def test_numbers_are_medians_and_ratios_are_to_the_warm_local_disk() -> None:
+    found = {(row.format, row.cache): row for row in rows(runs.run(runs.TYPICAL))}
+    cold = found["litdata", "cold"]
+    assert cold.images_per_s.median == pytest.approx(200)
+    assert (cold.images_per_s.low, cold.images_per_s.high) == (pytest.approx(198), pytest.approx(202))
+    assert cold.batches_per_s == pytest.approx(200 / 32)
+    assert cold.avg_batch_s == pytest.approx(32 / 200)
+    assert cold.against is not None
+    assert cold.against.median == pytest.approx(0.5)
+    base = found["imagefolder-local", "warm"].against
+    assert base is not None
+    assert (base.low, base.median, base.high) == (1, 1, 1)
+
+
+def test_the_baseline_has_as_many_workers_and_is_cold_if_warm_was_not_measured() -> None:
+    extra = [runs.arm("imagefolder-local", "cold", 100, workers=4), runs.arm("litdata", "cold", 50, workers=4)]
+    found = {(row.format, row.workers): row for row in rows(runs.run(extra=extra))}
+    against = found["litdata", 4].against
+    assert against is not None
+    assert against.median == pytest.approx(0.5)
+
+
+def test_without_a_baseline_there_is_no_ratio() -> None:
+    (row,) = rows(runs.run({("litdata", "cold"): (200.0,)}))
+    assert row.against is None
+    assert cells(row)[HEADERS.index("vs local")] == "-"
+
+
+def test_unknown_bytes_say_so_and_are_not_zero() -> None:
+    (row,) = rows(runs.run(extra=[runs.arm("litdata", "cold", 200, received=None)]))
+    assert cells(row)[HEADERS.index("net MB")] == "unknown"
+
+
+def test_a_cache_state_that_was_not_reached_is_named_in_its_cell() -> None:
+    (row,) = rows(runs.run(extra=[runs.arm("litdata", "cold", 200, measured="warm")]))
+    assert cells(row)[HEADERS.index("cache")] == "cold (measured: warm)"
+
+
+def test_the_markdown_is_a_table_with_a_line_for_each_row() -> None:
+    lines = markdown(runs.run(runs.TYPICAL)).splitlines()
+    assert len(lines) == 2 + 4
+    assert {line.count("|") for line in lines} == {len(HEADERS) + 1}
+
+
+def test_the_terminal_table_fits_eighty_characters_whole() -> None:
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=80)
+    console.print(rich_table(runs.run(runs.TYPICAL)))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "imagefolder-local" in text
+    assert "400 [398, 402]" in text
+    assert "…" not in text

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from chiops.bench.results import ArmResult, BenchRun
+from chiops.bench.warnings import Kind, find
+from tests.unit.bench import runs
+
+
+def kinds(run: BenchRun) -> list[Kind]:
+    return [one.kind for one in find(run)]
+
+
+def test_a_good_run_has_no_warning() -> None:
+    assert kinds(runs.run(runs.TYPICAL)) == []
+
+
+@pytest.mark.parametrize(
+    ("extra", "kind", "says"),
+    [
+        (runs.failed("litdata", "the key was revoked."), Kind.ARM_FAILED, "the key was revoked."),
+        (runs.arm("litdata", "cold", 200, repetition=3, digest=8), Kind.CONTENT_DIFFERS, "must not be compared"),
+        (runs.arm("litdata", "cold", 350, repetition=3), Kind.NOISY, "of the mean"),
+        (runs.arm("litdata", "warm", 400, repetition=3, measured="mixed"), Kind.CACHE_STATE, "mixed/warm"),
+    ],
+)
+def test_one_bad_arm_is_found(extra: ArmResult, kind: Kind, says: str) -> None:
+    found = {one.kind: one.text for one in find(runs.run(runs.TYPICAL, extra=[extra]))}
+    assert says in found[kind]
+
+
+def test_noise_counts_from_ten_percent_of_the_mean() -> None:
+    def noisy(spread: float) -> bool:
+        speeds = (200 * (1 - spread), 200.0, 200 * (1 + spread))  # their standard deviation is the spread
+        return Kind.NOISY in kinds(runs.run(runs.TYPICAL | {("litdata", "cold"): speeds}))
+
+    assert noisy(0.101)
+    assert not noisy(0.099)
+
+
+def test_arms_that_never_ran_are_counted() -> None:
+    found = find(runs.run(runs.TYPICAL, state="partial", planned=15))
+    assert [one.text for one in found] == ["The run was interrupted: 3 of 15 arms never ran."]
+
+
+def test_two_repetitions_are_too_few() -> None:
+    assert kinds(runs.run(runs.TYPICAL | {("litdata", "warm"): (400.0, 401.0)})) == [Kind.FEW_REPETITIONS]
+
+
+def test_a_run_without_the_local_disk_has_no_baseline() -> None:
+    assert kinds(runs.run({("litdata", "cold"): (200.0, 201.0, 202.0)})) == [Kind.NO_BASELINE]
+
+
+def test_a_second_of_measuring_is_short() -> None:
+    assert kinds(runs.run(runs.TYPICAL | {("litdata", "warm"): (1000.0, 1001.0, 1002.0)})) == [Kind.SHORT]
+
+
+def test_a_warm_arm_that_still_fetches_is_found_and_a_cold_one_may() -> None:
+    weight = runs.BATCHES * runs.BATCH * 60_000
+    warm = [runs.arm("litdata", "warm", 400, repetition=n, received=weight // 10) for n in range(3)]
+    cold = [runs.arm("litdata", "cold", 200, repetition=n, received=weight) for n in range(3)]
+    local = {key: points for key, points in runs.TYPICAL.items() if key[0] == "imagefolder-local"}
+    assert kinds(runs.run(local, extra=[*cold, *warm])) == [Kind.WARM_FETCHED]
+
+
+def test_a_split_below_five_memories_is_small() -> None:
+    assert kinds(runs.run(runs.TYPICAL, memory=60_000_000 // 5 + 1)) == [Kind.SMALL_DATASET]
+    assert kinds(runs.run(runs.TYPICAL, memory=60_000_000 // 5 - 1)) == []
+
+
+def test_the_gravest_comes_first() -> None:
+    extra = [runs.arm("litdata", "cold", 350, repetition=3), runs.arm("litdata", "cold", 200, repetition=4, digest=8)]
+    assert kinds(runs.run(runs.TYPICAL, extra=extra))[0] is Kind.CONTENT_DIFFERS
