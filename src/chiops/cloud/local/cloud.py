@@ -24,9 +24,11 @@ class LocalCloud:
     active leases, everything that runs is stopped; data stays.
     """
 
-    def __init__(self, root: Path | None = None, cache: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, cache: Path | None = None, *, session: bool = True) -> None:
+        """Open the site; ``session`` is off for the agent, whose look at the site must not keep it awake."""
         self._local = LocalSite(root, cache)
-        self._local.session.acquire(shared=True)
+        if session:
+            self._local.session.acquire(shared=True)
         try:
             self._identity = LocalIdentity(self._local)
             self._network = LocalNetwork(self._local)
@@ -34,7 +36,8 @@ class LocalCloud:
             self._objects = LocalObjects(self._local, self._identity)
             self._compute = LocalCompute(self._local, self._network)
             self._leases = LocalLeases(self._local, self._compute)
-            idle.catch_up(self._local, self._compute, self._leases)
+            if session:
+                idle.catch_up(self._local, self._compute, self._leases)
         except BaseException:
             self._local.session.release()
             raise
@@ -95,7 +98,11 @@ class LocalCloud:
         """Let go of the site; the last one out of an idle site stops what runs."""
         if self._local.session.held:
             self._local.session.release()
-            idle.sleep_if_idle(self._local, self._leases)
+            self.sleep_if_idle()
+
+    def sleep_if_idle(self) -> bool:
+        """Stop all that runs if nothing and nobody needs it; whether the site sleeps now."""
+        return idle.sleep_if_idle(self._local, self._leases)
 
     def __enter__(self) -> Self:
         return self

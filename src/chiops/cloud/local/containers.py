@@ -21,9 +21,13 @@ ID_LABEL = "chiops-server"
 
 
 def every(site: LocalSite) -> list[dict[str, Any]]:
-    """All server containers as Docker lists them, in one request; none if Docker does not run."""
-    if (client := site.engine.running()) is None:
-        return []
+    """All server containers as Docker lists them, in one request. Docker is started only if the site has servers."""
+    client = site.engine.running()
+    if client is None:
+        if not any(site.nodes_dir.glob("*/")):
+            return []
+        # it died, or the machine was rebooted: what it cannot tell us is not gone
+        client = site.engine.client()
     with translated("Listing the local site's servers"):
         found: list[dict[str, Any]] = client.api.containers(all=True, filters=site.filters(KIND))
     return found
@@ -58,8 +62,8 @@ def run(site: LocalSite, server_id: str, command: Sequence[str]) -> str:
         NotFound: there is no such server.
         CloudError: the command failed; its last line is the reason.
     """
-    api = _client(site).api
     container = one(site, server_id)
+    api = site.engine.client().api
     with translated(f"Running {command[0]} on node {container['Labels'].get('chiops-name', server_id)}"):
         started = api.exec_create(container["Id"], list(command), user="root")["Id"]
         output = bytes(api.exec_start(started)).decode(errors="replace")
@@ -82,9 +86,3 @@ def put(client: DockerClient, container_id: str, files: Mapping[str, tuple[bytes
             tar.addfile(entry, io.BytesIO(content))
     with translated("Writing a node's files"):
         client.api.put_archive(container_id, "/", buffer.getvalue())
-
-
-def _client(site: LocalSite) -> DockerClient:
-    if (client := site.engine.running()) is None:
-        raise NotFound("The local site has no servers", why="Docker does not run")
-    return client

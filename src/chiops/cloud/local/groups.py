@@ -33,7 +33,7 @@ class Groups:
         self._store = store
         store.define(*_TABLES)
 
-    def list(self) -> list[SecurityGroup]:
+    def every(self) -> list[SecurityGroup]:
         """All groups with their rules."""
         with self._store.transaction() as db:
             rules: dict[str, list[Rule]] = {}
@@ -125,7 +125,10 @@ class Groups:
 
     def rules_for(self, server_id: str) -> list[Rule]:
         """What all groups of a server open together."""
-        query = "SELECT DISTINCT protocol, port_min, port_max, cidr FROM security_rules NATURAL JOIN server_groups WHERE server_id = ?"
+        query = (
+            "SELECT DISTINCT protocol, port_min, port_max, cidr"
+            " FROM security_rules NATURAL JOIN server_groups WHERE server_id = ?"
+        )
         return [_rule(row) for row in self._store.rows(query, (server_id,))]
 
 

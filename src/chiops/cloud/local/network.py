@@ -72,7 +72,7 @@ class LocalNetwork:
 
     def security_groups(self) -> Sequence[SecurityGroup]:
         """All groups."""
-        return self.groups.list()
+        return self.groups.every()
 
     def create_security_group(self, name: str, *, description: str, mark: Mark) -> SecurityGroup:
         """A group that opens nothing yet."""
@@ -123,7 +123,9 @@ class LocalNetwork:
 
     def _apply(self, server_id: str, command: list[str]) -> None:
         """One at a time per server, each with the newest state, so that concurrent changes all arrive."""
-        with suppress(NotFound), locked(self._site.root / "nodes" / f"{server_id}.network.lock"):
+        if not self._site.node_dir(server_id).exists():
+            return
+        with suppress(NotFound), locked(self._site.node_lock(server_id, "network")):
             container = containers.one(self._site, server_id)
             self.write_node_files(server_id)
             if containers.is_running(container):

@@ -39,6 +39,7 @@ class LocalSite:
         self.store = Store(self.root / "site.db")
         self.store.define("CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
         self.session = FileLock(self.root / "session.lock")
+        paths.private_dir(self.nodes_dir)
         self._server_gone: list[Callable[[str], None]] = []
         self._node_started: list[Callable[[str], None]] = []
         self._idle: list[Callable[[], None]] = []
@@ -67,7 +68,16 @@ class LocalSite:
 
         ``disks`` is the volumes service's (see `slots`), ``ingress.nft`` and ``addresses`` are the network's.
         """
-        return self.root / "nodes" / server_id
+        return self.nodes_dir / server_id
+
+    @property
+    def nodes_dir(self) -> Path:
+        """Holds a folder per node, and the nodes' locks and specs beside them."""
+        return self.root / "nodes"
+
+    def node_lock(self, server_id: str, purpose: str) -> Path:
+        """A lock file of one node, beside its folder; gone with the server."""
+        return self.nodes_dir / f"{server_id}.{purpose}.lock"
 
     def container_name(self, server_id: str) -> str:
         """The name of a server's container; it stays the same over a rebuild."""

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chiops.cloud.local import packages
+from chiops.cloud.local import agent, packages
 from chiops.cloud.local.engine import translated
 from chiops.cloud.local.locks import locked
 from chiops.errors import Capacity, CloudError, InvalidRequest
@@ -68,6 +68,7 @@ def ensure(site: LocalSite) -> Subnet:
         subnet = _from_docker(found[0]) if found else _create(site, client)
         if site.engine.own:
             _masquerade(site.network_name, subnet)
+            agent.ensure(site)
         return subnet
 
 

@@ -27,4 +27,6 @@ rm -f "$root"/etc/systemd/system/multi-user.target.wants/docker.service "$root"/
 
 # a container of a node must see what is mounted with FUSE on the node
 grep -qsx user_allow_other "$root/etc/fuse.conf" || echo user_allow_other >> "$root/etc/fuse.conf"
+# where packages come from is told to each node when it is made
+rm -f "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/* "$root"/etc/apt/apt.conf.d/90site
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/archives/*.deb "$root"/usr/share/man/* "$root"/usr/share/doc/*
