@@ -32,6 +32,8 @@ class BenchOptions:
         seed: of sample order, arm order and bootstrap. Repetitions use ``seed``, ``seed + 1`` and so on.
         batch_timeout_s: longest wait for one batch before the arm fails.
         arm_timeout_s: longest time for one arm, container included.
+        memory: limit of the container's memory as Docker writes it (``4g``), None for all that the node has. A limit below a
+            fifth of the split keeps the page cache from holding it.
         mount: where the bucket is mounted on the node.
     """
 
@@ -49,6 +51,7 @@ class BenchOptions:
     seed: int = 42
     batch_timeout_s: float = 120.0
     arm_timeout_s: float = 1800.0
+    memory: str | None = None
     mount: str = "/mnt/object"
 
     def __post_init__(self) -> None:

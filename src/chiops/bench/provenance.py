@@ -54,7 +54,7 @@ def _version() -> str:
 def _image_digest(ssh: Ssh, image: str) -> str:
     """The image's content digest on the node."""
     try:
-        done = ssh.run("sudo", "docker", "image", "inspect", "--format", "{{.Id}}", image, check=False)
+        done = ssh.run("docker", "image", "inspect", "--format", "{{.Id}}", image, check=False)
     except ChiopsError:
         return UNKNOWN
     return done.stdout.strip() if done.returncode == 0 and done.stdout.strip() else UNKNOWN

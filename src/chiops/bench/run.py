@@ -197,13 +197,24 @@ def _feed(task: progress.Task) -> Event:
 
 
 def _launcher(ssh: Ssh, image: str, options: BenchOptions) -> Launch:
-    from chiops.remote.container import run_module
+    from chiops.remote.container import Limits, run_module
+
+    limits = Limits(memory=options.memory)
 
     mounts = [f"{DATA_ON_NODE}:/data:ro", f"{CACHE_ON_NODE}:/cache"]
     if any(formats.find(name).mount for name in options.formats):
         mounts.append(f"{options.mount}:/bucket:ro,rslave")
 
     def launch(config: dict[str, Any], on_event: Event) -> dict[str, Any]:
-        return run_module(ssh, image, "loaders", config, mounts=mounts, on_event=on_event)
+        return run_module(
+            ssh,
+            image,
+            "loaders",
+            config,
+            mounts=mounts,
+            limits=limits,
+            on_event=on_event,
+            timeout_s=options.arm_timeout_s,
+        )
 
     return launch
