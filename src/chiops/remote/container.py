@@ -28,6 +28,7 @@ LABEL = "chiops=module"
 """What tells our containers from anybody else's."""
 
 _TAIL_BYTES = 2000
+_PRINTED = "stdout: "
 _KILLED, _DOCKER_FAILED = 137, 125
 # One login does both: a run that was killed has left its container, and that goes before a new one takes its name.
 _LAUNCH = (
@@ -146,7 +147,7 @@ def _event(line: str, log: IO[bytes]) -> Event:
         event = None
     if isinstance(event, dict) and isinstance(event.get("event"), str):
         return event
-    log.write(line.encode() + b"\n")
+    log.write(f"{_PRINTED}{line}\n".encode())
     log.flush()
     return {"event": ""}
 
@@ -173,7 +174,7 @@ def _died(ssh: Ssh, module: str, code: int, log: Path) -> RemoteFailed:
 
 def _tail(log: Path) -> str:
     text = log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip()
-    lines = [line for line in text.splitlines() if not line.startswith("See 'docker")]
+    lines = [line for line in text.splitlines() if not line.startswith((_PRINTED, "See 'docker"))]
     return lines[-1] if lines else "it said nothing"
 
 

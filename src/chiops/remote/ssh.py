@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 
 _SSH_FAILED = 255
 _TAIL_CHARS = 2000
-_READ_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ class Ssh:
             if late.is_set():
                 raise self._late(command, timeout)
             complaints.seek(0)
-            self._raise_for(command, code, complaints.read()[-_READ_BYTES:], check=True)
+            self._raise_for(command, code, complaints.read(), check=True)
 
     def put(self, data: bytes, path: str, *, mode: int = 0o644) -> None:
         """Write ``data`` to ``path`` on the node, whole or not at all; missing folders are made.
