@@ -63,9 +63,9 @@ class Events:
 
 
 def human_bytes(count: float) -> str:
-    """``1536`` → ``1.5 KB``: decimal units, as disks and networks count."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if count < 1000:
+    """Bytes with a binary unit: ``1.5 KiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
+        count /= 1024
+    return f"{count:.1f} TiB"

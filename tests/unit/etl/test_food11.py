@@ -124,8 +124,8 @@ def test_a_file_on_the_node_is_used_and_kept(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "Food-11.zip").write_bytes(archive(IMAGES))
-    monkeypatch.setattr(food11.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000_000})())
-    with pytest.raises(EtlError, match=r"1.0 MB left") as caught:
+    monkeypatch.setattr(food11.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 2**20})())
+    with pytest.raises(EtlError, match=r"1.0 MiB left") as caught:
         stage(Food11(), tmp_path)
     assert caught.value.kind == "capacity"
 

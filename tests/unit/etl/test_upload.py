@@ -63,7 +63,7 @@ def test_everything_arrives_and_the_manifest_tells_of_it(
     assert kept["dataset"] == ABOUT
     last = heard.all("progress")[-1]
     assert (last["task"], last["done"], last["total"], last["unit"]) == ("Upload Food-11", 66, 66, "objects")
-    assert last["text"].endswith("MB")
+    assert last["text"].endswith("MiB")
 
 
 def test_a_second_upload_sends_nothing(load: Load, s3_server: S3Server, bucket: str) -> None:

@@ -1,0 +1,37 @@
+"""The catalogue on the control side says what the node side has."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from chiops.data import catalog, prepare
+from chiops.errors import UsageError
+from chiops.etl import datasets, formats, tree
+from chiops.etl.config import Options
+from chiops.etl.datasets import food11_synthetic
+
+
+def test_both_sides_know_the_same() -> None:
+    assert set(catalog.DATASETS) == set(datasets.NAMES)
+    assert {name: one.prefix for name, one in catalog.FORMATS.items()} == {
+        name: formats.open_format(name, Options()).prefix for name in formats.NAMES
+    }
+    assert catalog.SPLITS == tree.SPLITS
+    assert prepare.FEWEST_IMAGES == food11_synthetic.FEWEST
+    assert prepare.SMALLEST_CHUNK == formats.SMALLEST_CHUNK
+
+
+def test_a_typing_error_gets_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match=r"no dataset 'food11-sinthetic'.* 'food11-synthetic'"):
+        catalog.find_dataset("food11-sinthetic")
+    with pytest.raises(UsageError, match=r"no format 'litadta'.* 'litdata'"):
+        catalog.find_format("litadta")
+
+
+def test_the_command_line_gets_them_without_heavy_imports() -> None:
+    code = "import sys, chiops.data.catalog, chiops.data.prepare, chiops.data.verify; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"boto3", "botocore", "PIL", "multiprocessing", "chiops.remote.container", "asyncio"} & set(loaded)

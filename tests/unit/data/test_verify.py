@@ -1,0 +1,71 @@
+"""Verifying finds every difference between a bucket and what was loaded into it."""
+
+from __future__ import annotations
+
+import pytest
+
+from chiops.cloud.base import S3Access, S3Endpoint
+from chiops.data.verify import require, verify
+from chiops.errors import Auth, DataError, UsageError
+from chiops.etl.config import S3Config
+from chiops.etl.upload import Upload
+from tests.support.weed import S3Server
+from tests.unit.etl.events import Heard
+
+FILES = {f"training/class_00/0_{number}.jpg": bytes([number]) * 1000 for number in range(6)}
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, bucket: str, tmp_path_factory: pytest.TempPathFactory) -> S3Access:
+    """A bucket that six files were loaded into."""
+    folder = tmp_path_factory.mktemp("tree")
+    for name, data in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    target = S3Config(endpoint=s3_server.url, bucket=bucket, access=s3_server.access, secret=s3_server.secret)
+    Upload(target, folder, "Food-11", "imagefolder", {"name": "food11-synthetic"}, threads=2).run(Heard())
+    endpoint = S3Endpoint(url=s3_server.url)
+    return S3Access(bucket=bucket, endpoint=endpoint, access=s3_server.access, secret=s3_server.secret)
+
+
+def test_what_was_loaded_is_whole(s3: S3Access) -> None:
+    found = require(s3, "imagefolder")
+    assert found.whole
+    assert (found.dataset, found.objects, found.bytes) == ("food11-synthetic", 6, 6000)
+
+
+def test_every_kind_of_difference_is_found(s3: S3Access, s3_server: S3Server) -> None:
+    client = s3_server.client()
+    names = sorted(FILES)
+    client.delete_object(Bucket=s3.bucket, Key=f"Food-11/{names[0]}")
+    client.put_object(Bucket=s3.bucket, Key=f"Food-11/{names[1]}", Body=b"short")
+    client.put_object(Bucket=s3.bucket, Key=f"Food-11/{names[2]}", Body=b"x" * 1000)
+    client.put_object(Bucket=s3.bucket, Key="Food-11/training/class_00/0_99.jpg", Body=b"x")
+    found = verify(s3, "imagefolder")
+    assert found.missing == (names[0],)
+    assert found.damaged == (names[1], names[2])
+    assert found.extra == ("training/class_00/0_99.jpg",)
+    with pytest.raises(DataError, match=r"1 missing .*, 2 damaged .*, 1 not ours"):
+        require(s3, "imagefolder")
+
+
+def test_an_object_sent_again_in_parts_is_known_by_its_own_checksum(s3: S3Access, s3_server: S3Server) -> None:
+    client = s3_server.client()
+    name = min(FILES)
+    head = client.head_object(Bucket=s3.bucket, Key=f"Food-11/{name}")
+    for metadata, damaged in ((head["Metadata"], ()), ({}, (name,))):
+        where = {"Bucket": s3.bucket, "Key": f"Food-11/{name}"}
+        begun = client.create_multipart_upload(**where, Metadata=metadata)["UploadId"]
+        part = client.upload_part(**where, UploadId=begun, PartNumber=1, Body=FILES[name])
+        parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+        client.complete_multipart_upload(**where, UploadId=begun, MultipartUpload=parts)
+        assert verify(s3, "imagefolder").damaged == damaged
+
+
+def test_nothing_loaded_an_unknown_format_and_a_wrong_key(s3: S3Access) -> None:
+    with pytest.raises(DataError, match=r"no complete litdata data: its manifest is missing.*--format litdata"):
+        verify(s3, "litdata")
+    with pytest.raises(UsageError):
+        verify(s3, "tfrecord")
+    with pytest.raises(Auth):
+        verify(S3Access(bucket=s3.bucket, endpoint=s3.endpoint, access=s3.access, secret="wrong"), "imagefolder")
