@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chiops.cloud.base import S3Access
-from chiops.data.catalog import find_format
+from chiops.data.catalog import FORMATS, find_format
 from chiops.errors import DataError
 
 
@@ -93,3 +93,21 @@ def require(s3: S3Access, format_name: str) -> Verified:
         why=why,
         todo=f"run `chiops data prepare --format {format_name}` again; it sends only what is wrong",
     )
+
+
+def loaded(s3: S3Access) -> list[str]:
+    """The formats that the bucket has a manifest of.
+
+    Raises:
+        DataError: it has none.
+        CloudError: the service refuses or fails.
+    """
+    from chiops.data.s3 import client, translated
+    from chiops.etl import manifest
+
+    with translated(f"reading the manifests in bucket {s3.bucket}"):
+        service = client(s3)
+        found = [one.name for one in FORMATS.values() if manifest.load(service, s3.bucket, one.prefix) is not None]
+    if not found:
+        raise DataError(f"bucket {s3.bucket} holds no dataset", todo="run `chiops data prepare`")
+    return found
