@@ -18,9 +18,9 @@ from chiops.progress import Task
 from chiops.remote.connection import ConnectionFailed, batch_options, classify
 from chiops.remote.inventory import inventory
 from chiops.remote.logs import new_log
+from chiops.remote.master import close_all, share
 from chiops.remote.playbook_events import EventWatcher, HostStats, TaskFailure
 from chiops.remote.private_run import literal_yaml, private_run_dir
-from chiops.remote.ssh import close_all
 
 _IDENT = "run"
 _POLL_S = 0.2
@@ -75,6 +75,8 @@ def run_playbook(
     if not nodes:
         return PlaybookRun(names, {}, 0.0, Path(os.devnull))
     started = time.monotonic()
+    for node in nodes:
+        share(node)
     with private_run_dir() as folder:
         (folder / "inventory.yml").write_text(literal_yaml(inventory(nodes)))
         (folder / "env").mkdir()

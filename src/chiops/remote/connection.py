@@ -1,27 +1,18 @@
-"""How a node is reached by OpenSSH: the options that ssh and Ansible share, and what its error messages mean.
-
-Both go through one master connection per node, so that a playbook after a command, or the reverse, logs in only once.
-"""
+"""How a node is reached by OpenSSH: the options that ssh and Ansible share, and what its error messages mean."""
 
 from __future__ import annotations
 
 import enum
-import hashlib
-import os
 import re
-import stat
-import tempfile
 from pathlib import Path
 
 from chiops.cloud.base import Node
-from chiops.errors import PrerequisiteMissing, RemoteFailed
+from chiops.errors import RemoteFailed
 
 CONTROL_PERSIST_S = 60
 """How long an idle master connection stays after the last use, in seconds."""
 
 _CONNECT_TIMEOUT_S = 10
-# A Unix socket's path has room for 107 bytes, and ssh appends a dot and 16 characters while it binds.
-_CONTROL_DIR_MAX = 107 - 17 - len("/") - 16
 
 
 class Fault(enum.StrEnum):
@@ -130,35 +121,6 @@ def batch_options() -> list[str]:
         *("-o", "ControlMaster=auto"),
         *("-o", f"ControlPersist={CONTROL_PERSIST_S}"),
     ]
-
-
-def control_path(node: Node) -> Path:
-    """The socket of the master connection to exactly this node.
-
-    Named by server, key and known hosts too, not by address alone as ``%C`` would: a new node at an old node's address
-    must never be answered by the old node's connection.
-    """
-    facts = (node.address, node.port, node.user, node.server_id, node.key_file, node.known_hosts)
-    digest = hashlib.sha256("\0".join(map(str, facts)).encode()).hexdigest()
-    return _control_dir() / digest[:16]
-
-
-def _control_dir() -> Path:
-    """A short directory that only we can enter; whoever could write there could speak for our connections."""
-    candidates = [Path(tempfile.gettempdir()), Path("/tmp")]  # noqa: S108 - checked below for owner and mode
-    for base in candidates:
-        path = base / f"chiops-ssh-{os.getuid()}"
-        if len(os.fsencode(path)) > _CONTROL_DIR_MAX:
-            continue
-        path.mkdir(mode=0o700, exist_ok=True)
-        facts = path.lstat()
-        if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o077:
-            return path
-    raise PrerequisiteMissing(
-        "there is no private directory for ssh's control sockets",
-        why=f"chiops-ssh-{os.getuid()} in {', '.join(map(str, candidates))} belongs to another or is open to others",
-        todo="remove it, or set TMPDIR to a short path of your own",
-    )
 
 
 def _config_word(path: Path) -> str:

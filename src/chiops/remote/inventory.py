@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from chiops.cloud.base import Node
 from chiops.errors import UsageError
-from chiops.remote.connection import control_path, identity_options
+from chiops.remote.connection import identity_options
+from chiops.remote.master import control_path
 
 
 def host_variables(node: Node) -> dict[str, object]:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import IO
@@ -21,11 +21,11 @@ from chiops.remote.connection import (
     Fault,
     batch_options,
     classify,
-    control_path,
     host_id,
     identity_options,
     target,
 )
+from chiops.remote.master import close, share
 from chiops.remote.ready import wait_ready
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class CommandFailed(RemoteFailed):
 
 
 class Ssh:
-    """One node's shell. Cheap to make; the first command logs in, the others share its connection."""
+    """One node's shell. Cheap to make; the first command logs in, the others share its connection until we exit."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -168,11 +168,7 @@ class Ssh:
 
     def close(self) -> None:
         """End the shared connection, if there is one; commands that run finish first."""
-        socket_path = control_path(self.node)
-        if socket_path.exists():
-            command = ["ssh", "-o", f"ControlPath={socket_path}", "-O", "stop", *target(self.node)]
-            subprocess.run(command, capture_output=True, check=False, timeout=30)
-            socket_path.unlink(missing_ok=True)
+        close(self.node)
 
     def _login(self, timeout_s: float) -> Fault | None:
         try:
@@ -204,7 +200,7 @@ class Ssh:
     def _start(
         self, command: tuple[str, ...], *, stdout: IO[bytes] | int, stderr: IO[bytes]
     ) -> subprocess.Popen[bytes]:
-        options = [*identity_options(self.node), *batch_options(), "-o", f"ControlPath={control_path(self.node)}"]
+        options = [*identity_options(self.node), *batch_options(), "-o", f"ControlPath={share(self.node)}"]
         argv = ["ssh", *options, *target(self.node), shlex.join(command)]
         try:
             return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr)
@@ -221,13 +217,6 @@ class Ssh:
     def _late(self, command: tuple[str, ...], timeout: float | None) -> RemoteFailed:
         what = f"`{command[0]}` on {self.node.name} did not end within {timeout:g} s"
         return RemoteFailed(what, todo=f"look at the node: {self.command_line()}")
-
-
-def close_all(nodes: Iterable[Node]) -> None:
-    """End the shared connections to ``nodes``: before they are deleted, so that no ssh process outlives them."""
-    for node in nodes:
-        with suppress(OSError, subprocess.SubprocessError):
-            Ssh(node).close()
 
 
 def _feed(process: subprocess.Popen[bytes], data: bytes | str | None) -> None:
