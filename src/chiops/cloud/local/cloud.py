@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -51,6 +51,11 @@ class LocalCloud:
     def local(self) -> LocalSite:
         """What only the local site has: paths, labels, ``node_settings``."""
         return self._local
+
+    @property
+    def node_settings(self) -> Mapping[str, object]:
+        """Where base image and packages of containers on a node come from; see `image.node_settings`."""
+        return self._local.node_settings
 
     @property
     def leases(self) -> LocalLeases:
