@@ -25,6 +25,7 @@ _MODULE = "chiops.cloud.local.agent"
 _LOOK_S = 0.5
 _IDLE_LOOKS = 4
 _STOP_S = 20.0
+_TRIES = 20
 _started: list[subprocess.Popen[bytes]] = []
 
 
@@ -98,7 +99,12 @@ def main(root: Path, cache: Path) -> None:
     log = logging.getLogger(_MODULE)
     cloud = LocalCloud(root, cache, session=False)
     lock = _lock(cloud.local)
-    if not lock.acquire(wait=False):
+    # someone who only looks whether we run may hold it for a moment
+    for _ in range(_TRIES):
+        if lock.acquire(wait=False):
+            break
+        time.sleep(0.05)
+    else:
         return
     lock.write(str(os.getpid()))
     looks = 0

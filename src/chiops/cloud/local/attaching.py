@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,12 +27,13 @@ class Disks:
     def __init__(self, site: LocalSite, slots: Slots) -> None:
         self._site = site
         self._slots = slots
+        self._volumes = site.root / "volumes"
 
     def bind(self, server_id: str, device: str, file: Path) -> None:
         """Bind a slot's loop devices: the whole to ``file``, the partitions to a placeholder until the node finds some."""
         slot = self._slot(server_id, device)
         placeholder = self._placeholder()
-        with filling("attaching a volume", file):
+        with filling("Attaching a volume", file):
             if loop.backing(slot.whole) not in ("", str(file)):
                 # Whatever it shows, it is our number and not what the database says: an earlier volume's leftover
                 self._unbind(slot)
@@ -57,9 +59,15 @@ class Disks:
         for slot in slots:
             self._unbind(slot)
 
+    def unbind_strays(self) -> None:
+        """Unbind every loop device that shows a file of the site, for when there is no server left that could use one."""
+        for number in loop.bound_below(str(self._volumes)):
+            with suppress(OSError):
+                perform(self._site, "unbind", number)
+
     def grow(self, server_id: str, device: str) -> None:
         """Have the node's disk take on its file's new size."""
-        with filling("extending a volume", self._site.root):
+        with filling("Extending a volume", self._site.root):
             perform(self._site, "grow", self._slot(server_id, device).whole)
 
     def users(self, server_id: str, device: str) -> list[str]:
@@ -72,7 +80,7 @@ class Disks:
         slots = {slot.device: slot for slot in self._slots.of(server_id)}
         text = self._slots.render({slots[device]: volume_id for device, volume_id in disks.items()})
         folder = self._site.node_dir(server_id)
-        with filling("writing a node's disks", folder):
+        with filling("Writing a node's disks", folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             fresh = folder / "disks.new"
             fresh.write_text(text, encoding="ascii")
@@ -97,7 +105,7 @@ class Disks:
                 perform(self._site, "unbind", number)
             except OSError as error:
                 if error.errno != errno.EBUSY:
-                    raise CloudError("detaching a volume failed", why=error.strerror or str(error)) from error
+                    raise CloudError("Detaching a volume failed", why=error.strerror or str(error)) from error
                 used = perform(self._site, "users", [number])
                 raise Conflict(
                     f"/dev/{slot.device} is still in use", why=" and ".join(used), todo="end that and try again"
@@ -107,8 +115,8 @@ class Disks:
         return next(slot for slot in self._slots.of(server_id) if slot.device == device)
 
     def _placeholder(self) -> Path:
-        path = self._site.root / "volumes" / "placeholder.img"
-        with filling("attaching a volume", path.parent):
+        path = self._volumes / "placeholder.img"
+        with filling("Attaching a volume", path.parent):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:

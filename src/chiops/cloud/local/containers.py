@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from chiops.cloud.local.engine import translated
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from chiops.cloud.local.site import LocalSite
 
+_STOP_S = 3
 KIND = "server"
 ID_LABEL = "chiops-server"
 """The label that carries a server's id."""
@@ -74,6 +76,18 @@ def run(site: LocalSite, server_id: str, command: Sequence[str]) -> str:
             f"{command[0]} failed on node {server_id}", why=lines[-1] if lines else f"it ended with {status}"
         )
     return output
+
+
+def remove_helpers(site: LocalSite) -> None:
+    """Stop and remove every container of the site that is no server: the S3 server, and what a killed process left."""
+    if (client := site.engine.running()) is None:
+        return
+    with translated("Stopping the local site"):
+        for container in client.api.containers(all=True, filters={"label": [f"chiops-site={site.id}"]}):
+            if container["Labels"].get("chiops-kind") != KIND:
+                with suppress(NotFound), translated("Stopping the local site"):
+                    client.api.stop(container["Id"], timeout=_STOP_S)
+                    client.api.remove_container(container["Id"], v=True, force=True)
 
 
 def put(client: DockerClient, container_id: str, files: Mapping[str, tuple[bytes, int]]) -> None:

@@ -22,6 +22,7 @@ class LocalIdentity:
         self._site = site
         self._keys = Keys(site.store)
         self._server = S3Server(site, self._keys)
+        site.on_idle(self._server.stop)
 
     @property
     def s3_server(self) -> S3Server:

@@ -42,6 +42,7 @@ def sleep_if_idle(site: LocalSite, leases: LocalLeases) -> bool:
             return False
         site.idle()
         if site.engine.running() is not None:
+            containers.remove_helpers(site)
             subnet.remove(site)
             site.engine.stop()
         agent.stop(site)

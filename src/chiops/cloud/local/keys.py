@@ -58,7 +58,7 @@ class Keys:
         if not self._store.execute(
             "UPDATE s3_keys SET role = 'revoked', secret = '' WHERE access = ? AND role = 'user'", (access,)
         ):
-            raise NotFound(f"no S3 key {access} at the local site")
+            raise NotFound(f"No S3 key {access} at the local site")
 
     def forget_revoked(self) -> None:
         """Drop revoked keys for good; right when no S3 server runs that might still know them."""

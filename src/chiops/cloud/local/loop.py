@@ -32,6 +32,13 @@ def backing(number: int) -> str:
         return ""
 
 
+def bound_below(folder: str) -> list[int]:
+    """The numbers of all devices that show a file below ``folder``."""
+    devices = (entry.parent.name for entry in Path("/sys/block").glob("loop*/loop"))
+    numbers = sorted(int(name.removeprefix("loop")) for name in devices)
+    return [number for number in numbers if backing(number).startswith(f"{folder}/")]
+
+
 def bind(number: int, file: str, *, read_only: bool = False) -> None:
     """Make the device, if it is not there, and have it show ``file``. Nothing happens if it does so already.
 

@@ -62,7 +62,7 @@ class LocalObjects:
         row = self._row(name)
         client = self._client()
         count = size = 0
-        with s3.translated(f"listing the bucket {name}"):
+        with s3.translated(f"Listing the bucket {name}"):
             for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
                 contents = page.get("Contents", [])
                 count += len(contents)
@@ -83,15 +83,15 @@ class LocalObjects:
         self._settle()
         with self._lock():
             if self._store.row("SELECT name FROM buckets WHERE name = ?", (name,)):
-                raise Conflict(f"there is a bucket {name} already", todo="choose another name")
-            require_free(f"making the bucket {name}", self._site.root, MIN_FREE)
+                raise Conflict(f"There is a bucket {name} already", todo="choose another name")
+            require_free(f"Making the bucket {name}", self._site.root, MIN_FREE)
             client = self._client()
             self._store.execute(
                 "INSERT INTO buckets VALUES (?, 0, ?, ?, ?)",
                 (name, mark.lab, mark.owner, datetime.now(UTC).isoformat()),
             )
             try:
-                with s3.translated(f"making the bucket {name}"):
+                with s3.translated(f"Making the bucket {name}"):
                     client.create_bucket(Bucket=name)
             finally:
                 self._ask(name, client)
@@ -110,7 +110,7 @@ class LocalObjects:
             client = self._client()
             self._store.execute("UPDATE buckets SET sure = 0 WHERE name = ?", (name,))
             try:
-                with s3.translated(f"deleting the bucket {name}"):
+                with s3.translated(f"Deleting the bucket {name}"):
                     client.delete_bucket(Bucket=name)
             finally:
                 self._ask(name, client)
@@ -133,7 +133,7 @@ class LocalObjects:
     def _ask(self, name: str, client: S3Client) -> None:
         """Make sure of a bucket: the server says whether it is there. Without an answer it stays unsure."""
         try:
-            with s3.translated(f"asking for the bucket {name}"):
+            with s3.translated(f"Asking for the bucket {name}"):
                 client.head_bucket(Bucket=name)
             self._store.execute("UPDATE buckets SET sure = 1 WHERE name = ?", (name,))
         except NotFound:
@@ -147,7 +147,7 @@ class LocalObjects:
 
     def _row(self, name: str) -> sqlite3.Row:
         if (row := self._store.row("SELECT * FROM buckets WHERE name = ? AND sure", (name,))) is None:
-            raise NotFound(f"no bucket {name} at the local site")
+            raise NotFound(f"No bucket {name} at the local site")
         return row
 
     def _lock(self) -> FileLock:

@@ -108,9 +108,9 @@ class S3Server:
     def _start(self) -> None:
         self._remove()
         data = self._home / "data"
-        with filling("starting the S3 server", self._home):
+        with filling("Starting the S3 server", self._home):
             data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        require_free("starting the S3 server", data, MIN_FREE + (64 << 20))
+        require_free("Starting the S3 server", data, MIN_FREE + (64 << 20))
         self._keys.forget_revoked()
         self._write_config()
         weed, base, subnet = seaweed.program(), image.ensure(self._site), self._site.subnet()
@@ -161,7 +161,7 @@ class S3Server:
 
     def _write_config(self) -> None:
         folder = self._home / "config"
-        with filling("writing the S3 server's keys", folder):
+        with filling("Writing the S3 server's keys", folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             fresh = folder / "identities.new"
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -181,7 +181,7 @@ class S3Server:
 
         def told() -> bool:
             try:
-                with s3.translated("asking the S3 server"):
+                with s3.translated("Asking the S3 server"):
                     client.list_buckets()
             except Auth as error:
                 # A key that is still known would be refused for its signature
@@ -195,9 +195,9 @@ class S3Server:
         while not ready():
             found = self._container()
             if found is None or found["State"] != "running":
-                raise CloudError("the S3 server ended", why=self._last_words(found))
+                raise CloudError("The S3 server ended", why=self._last_words(found))
             if time.monotonic() > deadline:
-                raise Timeout(f"the S3 server did not {what} within {seconds:.0f} s", why=self._last_words(found))
+                raise Timeout(f"The S3 server did not {what} within {seconds:.0f} s", why=self._last_words(found))
             time.sleep(0.05)
 
     def _last_words(self, container: dict[str, Any] | None) -> str:

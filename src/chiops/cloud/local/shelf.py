@@ -69,7 +69,7 @@ class Shelf:
             NotFound: there is none of that id.
         """
         if (row := self._store.row("SELECT * FROM volumes WHERE id = ?", (volume_id,))) is None:
-            raise NotFound(f"no volume {volume_id} at the local site")
+            raise NotFound(f"No volume {volume_id} at the local site")
         return row
 
     def add(self, volume_id: str, name: str, size_gib: int, mark: Mark) -> None:
@@ -131,7 +131,7 @@ class Shelf:
             Capacity: the disk is full.
         """
         path = self.file(volume_id)
-        with filling("making room for a volume", path.parent):
+        with filling("Making room for a volume", path.parent):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
@@ -143,7 +143,7 @@ class Shelf:
     def remove(self, volume_id: str) -> None:
         """Remove a volume's file, and then its row."""
         folder = self.file(volume_id).parent
-        with filling("deleting a volume", folder):
+        with filling("Deleting a volume", folder):
             if folder.exists():
                 shutil.rmtree(folder)
         self._store.execute("DELETE FROM volumes WHERE id = ?", (volume_id,))
@@ -151,7 +151,7 @@ class Shelf:
     def require_file(self, row: sqlite3.Row) -> None:
         """Raise Conflict if a volume's file is gone; making it anew would hide that its data is lost."""
         if not self.file(row["id"]).exists():
-            raise Conflict(f"the volume {row['name']} is broken", why=f"its file {self.file(row['id'])} is gone")
+            raise Conflict(f"The volume {row['name']} is broken", why=f"its file {self.file(row['id'])} is gone")
 
     def warn_if_larger_than_free(self, name: str, size_gib: int) -> None:
         """Tell the person if the disk has less room than the volume may come to take."""

@@ -33,6 +33,7 @@ class LocalVolumes:
         self._disks = Disks(site, self._slots)
         site.on_server_gone(self._server_gone)
         site.on_node_started(self._node_started)
+        site.on_idle(self._idle)
 
     def list(self) -> Sequence[Volume]:
         """All volumes of the site."""
@@ -56,15 +57,15 @@ class LocalVolumes:
             Capacity: the disk is full.
         """
         if size_gib < 1:
-            raise InvalidRequest(f"a volume of {size_gib} GiB cannot be", todo="ask for 1 GiB or more")
+            raise InvalidRequest(f"A volume of {size_gib} GiB cannot be", todo="ask for 1 GiB or more")
         if image_id:
             raise InvalidRequest(
-                "the local site has no volumes to boot from",
+                "The local site has no volumes to boot from",
                 todo="leave out the image, and boot the server from its image",
             )
         if volume_type not in ("", TYPE):
             raise InvalidRequest(
-                f"the local site has no volume type {volume_type!r}", todo=f"leave it out, or say {TYPE!r}"
+                f"The local site has no volume type {volume_type!r}", todo=f"leave it out, or say {TYPE!r}"
             )
         volume_id = str(uuid.uuid4())
         with self._lock():
@@ -91,7 +92,7 @@ class LocalVolumes:
             row = self._shelf.row(volume_id)
             if size_gib < row["size_gib"]:
                 raise InvalidRequest(
-                    f"the volume {row['name']} has {row['size_gib']} GiB and cannot shrink to {size_gib}",
+                    f"The volume {row['name']} has {row['size_gib']} GiB and cannot shrink to {size_gib}",
                     todo="make a smaller one and copy what is on it",
                 )
             self._shelf.require_file(row)
@@ -114,13 +115,13 @@ class LocalVolumes:
             slots = self._slots.of(server_id)
             if row["status"] != "available":
                 raise Conflict(
-                    f"the volume {row['name']} is {row['status']}", todo="detach it first" if row["server_id"] else ""
+                    f"The volume {row['name']} is {row['status']}", todo="detach it first" if row["server_id"] else ""
                 )
             self._shelf.require_file(row)
             taken = {found["device"] for found in self._shelf.at(server_id)}
             free = [slot.device for slot in slots if slot.device not in taken]
             if not free:
-                raise Conflict(f"the server has {len(taken)} volumes attached, and no place for another")
+                raise Conflict(f"The server has {len(taken)} volumes attached, and no place for another")
             self._shelf.place(volume_id, server_id, free[0])
             try:
                 self._finish(self._shelf.row(volume_id))
@@ -141,10 +142,10 @@ class LocalVolumes:
         with self._lock():
             row = self._shelf.row(volume_id)
             if row["server_id"] != server_id:
-                raise NotFound(f"the volume {row['name']} is not attached to the server {server_id}")
+                raise NotFound(f"The volume {row['name']} is not attached to the server {server_id}")
             if used := self._disks.users(server_id, row["device"]):
                 raise Conflict(
-                    f"the volume {row['name']} is still in use on its server",
+                    f"The volume {row['name']} is still in use on its server",
                     why=f"/dev/{row['device']} is {' and '.join(used)}",
                     todo="unmount it there first",
                 )
@@ -161,7 +162,7 @@ class LocalVolumes:
         with self._lock():
             row = self._shelf.row(volume_id)
             if row["server_id"]:
-                raise Conflict(f"the volume {row['name']} is attached", todo="detach it first")
+                raise Conflict(f"The volume {row['name']} is attached", todo="detach it first")
             self._shelf.set(volume_id, "deleting")
             self._finish(self._shelf.row(volume_id))
 
@@ -217,6 +218,10 @@ class LocalVolumes:
                     with suppress(ChiopsError):
                         self._disks.bind(server_id, row["device"], self._shelf.file(row["id"]))
             self._show(server_id)
+
+    def _idle(self) -> None:
+        with self._lock():
+            self._disks.unbind_strays()
 
     def _lock(self) -> FileLock:
         """One for all volumes of the site, over processes too; a fresh object each time, for threads."""
