@@ -87,7 +87,7 @@ class Deleter:
 
     def _request(self, entries: Sequence[Entry]) -> tuple[Outcome, list[tuple[Entry, CloudError]]]:
         """One DeleteObjects; what it did, and the entries that the server asks us to try again."""
-        doing = f"deleting objects of the bucket {self._bucket}"
+        doing = f"Deleting objects of the bucket {self._bucket}"
         with s3.translated(doing):
             answer = self._client.delete_objects(
                 Bucket=self._bucket, Delete={"Objects": [_identifier(entry) for entry in entries], "Quiet": True}

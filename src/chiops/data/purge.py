@@ -45,7 +45,7 @@ def purge(access: S3Access, *, on_progress: Callable[[Purged], None] = lambda _:
         DataError: something cannot be deleted, or is being added as fast as we delete; names one such key.
         NotFound, Auth, Transient, Timeout: as the S3 server says.
     """
-    with s3.translated(f"emptying the bucket {access.bucket}"):
+    with s3.translated(f"Emptying the bucket {access.bucket}"):
         return _Purge(access, on_progress).run()
 
 
@@ -147,7 +147,7 @@ class _Purge:
         return aborted
 
     def _no_progress(self, left: int) -> DataError:
-        what = f"the bucket {self._bucket} cannot be emptied, {left} entries are left"
+        what = f"The bucket {self._bucket} cannot be emptied, {left} entries are left"
         if self._stuck is None:
             return DataError(what, why="something is still writing to it", todo="stop what writes to it and try again")
         entry, error = self._stuck.failed[0]
