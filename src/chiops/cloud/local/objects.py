@@ -41,7 +41,6 @@ class LocalObjects:
             " owner TEXT NOT NULL, created TEXT NOT NULL)"
         )
         site.on_node_started(self._node_started)
-        site.on_idle(self._server.stop)
 
     def endpoint(self) -> S3Endpoint:
         """Where the S3 server answers; started if need be."""
