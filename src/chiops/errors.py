@@ -73,6 +73,10 @@ class Conflict(CloudError):
     """The resource's state forbids the request now: in use, not empty, name taken."""
 
 
+class Stuck(Conflict):
+    """The resource hangs between two states, `reserved` for example, and does not come out by itself."""
+
+
 class InvalidRequest(CloudError):
     """The service would never accept this request as it stands."""
 

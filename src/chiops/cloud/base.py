@@ -412,6 +412,24 @@ class SiteFacts:
     max_lease_days: float | None = None
     needs_lease: bool = True
     description: str = ""
+    auth_url: str = ""
+    """Keystone, with its version: ``https://…:5000/v3``."""
+    region: str = ""
+    """The service catalogue's region; the site's name where empty."""
+    os_cloud: str = ""
+    """The entry of clouds.yaml to sign in with; found by name, region or ``auth_url`` where empty."""
+    web: str = ""
+    """The dashboard, where a person makes application credentials."""
+    lease_days: Mapping[str, float] = field(default_factory=dict)
+    """Longest lease by flavor pattern (``g1.*``); beats ``max_lease_days``."""
+    extension_window_hours: float | None = None
+    """A lease can be extended only within so many hours before its end."""
+    extension_days: float | None = None
+    """By so many days at most, each time."""
+    su_per_hour: Mapping[str, float] = field(default_factory=dict)
+    """Service units per hour by flavor name."""
+    node_settings: Mapping[str, object] = field(default_factory=dict)
+    """Variables for the playbooks, see `Cloud.node_settings`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
