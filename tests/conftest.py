@@ -40,28 +40,21 @@ def run_name() -> str:
 
 
 @pytest.fixture(scope="session")
-def short_tmp() -> Iterator[Path]:
-    """A private folder with a short path: unix sockets allow about a hundred characters."""
-    folder = Path(tempfile.mkdtemp(prefix="cht-", dir="/tmp"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def state_home(short_tmp: Path) -> Iterator[Path]:
+def state_home() -> Iterator[Path]:
     """The session's XDG_STATE_HOME. When the session ends, nothing that lives below it may be left on this machine.
 
-    The cache stays the person's own, so that base images are built once and not per run.
+    The cache stays the person's own, so that base images are built once and not per run. The path is short, since unix
+    sockets allow about a hundred characters.
     """
     if why := why_no_nodes():
         pytest.skip(why)
-    home, before = short_tmp / "s", interfaces()
-    home.mkdir(mode=0o700)
+    home, before = Path(tempfile.mkdtemp(prefix="cht-", dir="/tmp")), interfaces()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(home))
         yield home
     left = leftovers(home, before)
-    assert not left, "left on this machine after the session:\n  " + "\n  ".join(left)
+    assert not left, f"left on this machine, with its state in {home}:\n  " + "\n  ".join(left)
+    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")
@@ -81,13 +74,11 @@ def local_target(local_cloud: LocalCloud) -> Target:
 
 
 @pytest.fixture(scope="session")
-def key(short_tmp: Path) -> tuple[Path, str]:
+def key(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """An ssh key of this session: the private half's file and the public half's line."""
     from tests.support.nodes import new_key
 
-    folder = short_tmp / "k"
-    folder.mkdir(mode=0o700)
-    return new_key(folder)
+    return new_key(tmp_path_factory.mktemp("key"))
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,8 @@ def lonely_home(state_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     home = Path(tempfile.mkdtemp(prefix="cha-", dir="/tmp"))
     monkeypatch.setenv("XDG_STATE_HOME", str(home))
     yield home
-    shutil.rmtree(home, ignore_errors=True)
+    if not leftovers(home, interfaces()):
+        shutil.rmtree(home)
 
 
 @pytest.mark.parametrize("ending", ["exit", "kill"])
