@@ -96,7 +96,11 @@ def _stage_format(name: str, form: Format, dataset: Dataset, work: Path, stages:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     tree = work / images.NAME
-    form.build(tree, images.samples(tree), partial, events)
+    try:
+        form.build(tree, images.samples(tree), partial, events)
+    except EtlError:
+        shutil.rmtree(partial, ignore_errors=True)  # it is begun anew in any case, and the disk may be full
+        raise
     replace_folder(partial, folder)
     stages.finish(name, parameters, {"files": _sizes(folder)})
     return folder

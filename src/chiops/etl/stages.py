@@ -8,6 +8,12 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from .errors import EtlError
+from .protocol import human_bytes
+
+_SPARE_BYTES = 64 * 2**20
+"""Room to leave: the node has other things to write."""
+
 
 def write_atomically(path: Path, data: bytes) -> None:
     """``path`` has either its old content or all of ``data``, also after a crash."""
@@ -25,6 +31,18 @@ def replace_file(path: Path, data: bytes) -> None:
     partial = path.with_suffix(".part")
     partial.write_bytes(data)
     partial.replace(path)
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Raise EtlError (``capacity``) unless the disk of ``folder``, which is made, has ``needed`` bytes and some to spare."""
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if needed + _SPARE_BYTES > free:
+        raise EtlError(
+            f"the images need {human_bytes(needed)} on the node's disk, and it has {human_bytes(free)} left",
+            todo="free space there, prepare fewer images, or take a flavor with a larger disk",
+            kind="capacity",
+        )
 
 
 def replace_folder(finished: Path, place: Path) -> None:

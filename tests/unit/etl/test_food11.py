@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from chiops.etl import stages
 from chiops.etl.config import Options
 from chiops.etl.datasets import food11, open_dataset, synthesis
 from chiops.etl.datasets.food11 import Food11
@@ -124,7 +125,7 @@ def test_a_file_on_the_node_is_used_and_kept(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "Food-11.zip").write_bytes(archive(IMAGES))
-    monkeypatch.setattr(food11.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 2**20})())
+    monkeypatch.setattr(stages.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 2**20})())
     with pytest.raises(EtlError, match=r"1.0 MiB left") as caught:
         stage(Food11(), tmp_path)
     assert caught.value.kind == "capacity"

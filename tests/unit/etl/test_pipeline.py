@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chiops.etl import pipeline
+from chiops.etl import errors, pipeline, stages
 from chiops.etl.config import Config, Options, S3Config
 from chiops.etl.datasets import synthesis
 from chiops.etl.errors import EtlError
@@ -108,3 +109,16 @@ def test_mistakes_are_found_before_any_work(config: Config, tmp_path: Path) -> N
     with pytest.raises(EtlError, match="chunk_bytes"):
         pipeline.run(chunks, Heard())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_foreseen(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 2**26 + 66 * 50_000})())
+    with pytest.raises(EtlError, match=r"need 3\.5 MiB on the node's disk, and it has 67\.1 MiB left") as caught:
+        pipeline.run(config, Heard())
+    assert caught.value.kind == "capacity"
+
+
+def test_a_disk_that_fills_up_all_the_same_is_said_so(config: Config) -> None:
+    error = errors.from_os_error(OSError(errno.ENOSPC, "No space left on device", "/data/x.jpg"))
+    assert (error.what, error.kind) == ("the staging disk is full", "capacity")
+    assert error.why == "No space left on device /data/x.jpg"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from pathlib import Path
 from ..config import Options
 from ..download import download
 from ..errors import EtlError
-from ..protocol import Events, human_bytes
-from ..stages import replace_file
+from ..protocol import Events
+from ..stages import check_room, replace_file
 from ..tree import CLASSES, SPLITS, place
 
 URL = "https://nyu.box.com/shared/static/m5kvcl25hfpljul3elhu6xz8y2w61op4.zip"
@@ -25,7 +24,6 @@ URL = "https://nyu.box.com/shared/static/m5kvcl25hfpljul3elhu6xz8y2w61op4.zip"
 
 _TODO = "use --dataset food11-synthetic, which needs no network, or give another --url or a --file on the node"
 _IMAGE = re.compile(rf"(?:[^/]+/)?({'|'.join(SPLITS)})/(?:[^/]+/)?(\d{{1,2}})_(\d+)\.jpe?g\Z", re.IGNORECASE)
-_SPARE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ class Food11:
         if not entries:
             raise EtlError("the archive holds no images of Food-11", todo=_TODO)
         missing = [(entry, goal) for entry, goal in entries if not _there(tree / goal, entry.file_size)]
-        _check_room(tree, sum(entry.file_size for entry, _ in missing))
+        check_room(tree, sum(entry.file_size for entry, _ in missing))
         for done, (entry, goal) in enumerate(missing, start=len(entries) - len(missing) + 1):
             (tree / goal).parent.mkdir(parents=True, exist_ok=True)
             replace_file(tree / goal, archive.read(entry))
@@ -121,14 +119,3 @@ def _images(archive: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, str]]:
 
 def _there(path: Path, size: int) -> bool:
     return path.exists() and path.stat().st_size == size
-
-
-def _check_room(tree: Path, needed: int) -> None:
-    tree.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(tree).free
-    if needed + _SPARE_BYTES > free:
-        raise EtlError(
-            f"the images need {human_bytes(needed)} and the node's disk has {human_bytes(free)} left",
-            todo="free space there, or take a flavor with a larger disk",
-            kind="capacity",
-        )

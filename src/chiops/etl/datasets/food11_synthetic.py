@@ -18,7 +18,7 @@ from pathlib import Path
 from ..config import Options
 from ..errors import EtlError
 from ..protocol import Events
-from ..stages import replace_file
+from ..stages import check_room, replace_file
 from ..tree import CLASSES, SPLITS, place
 from . import synthesis
 
@@ -29,6 +29,8 @@ FEWEST = 60
 """With fewer images a split would lack a class."""
 
 _BATCH = 16
+_USUAL_BYTES = 56_000
+"""Size of an image on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Food11Synthetic:
             for label in range(len(CLASSES)):
                 (tree / split / f"class_{label:02d}").mkdir(parents=True, exist_ok=True)
         missing = list(_missing(tree, self.images))
+        check_room(tree, len(missing) * _USUAL_BYTES)
         batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
         done = self.images - len(missing)
         # A fresh interpreter per worker: forking a process that has threads can deadlock.

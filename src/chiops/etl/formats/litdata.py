@@ -21,7 +21,7 @@ from typing import ClassVar
 from .. import tree as images
 from ..errors import EtlError
 from ..protocol import Events
-from ..stages import write_atomically
+from ..stages import check_room, write_atomically
 from .base import shard_bytes, storage_order
 
 _POLL_S = 0.25
@@ -48,6 +48,7 @@ class LitData:
             EtlError: litdata failed, or what it wrote does not hold all samples.
         """
         total = images.measure(tree, samples)
+        check_room(target, total)
         # In a process of its own: litdata installs signal handlers that leave with status 0, and forks workers.
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             for split in images.SPLITS:
