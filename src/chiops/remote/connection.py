@@ -124,6 +124,9 @@ def batch_options() -> list[str]:
 
 
 def _config_word(path: Path) -> str:
-    """A path as one word of ssh's configuration: ``%`` is its token sign, and blanks separate."""
+    """A path as one word of ssh's configuration: ``%`` is its token sign, and blanks and quotes have a meaning."""
     text = str(path).replace("%", "%%")
-    return f'"{text}"' if re.search(r"\s", text) else text
+    if not re.search(r"""[\s'"\\#]""", text):
+        return text
+    escaped = re.sub(r'(["\\])', r"\\\1", text)
+    return f'"{escaped}"'
