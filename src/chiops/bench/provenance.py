@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chiops.errors import ChiopsError
 
@@ -14,11 +14,20 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 
+_NO_LIMIT_FROM = 1 << 60  # cgroup v1 writes "no limit" as a very large number
+# A node may be a system container itself, and what runs in it cannot see its bounds: the node is asked.
+_BOUNDS = """cd /sys/fs/cgroup
+for file in memory.max memory/memory.limit_in_bytes; do [ -r $file ] && echo memory $(cat $file) && break; done
+if [ -r cpu.max ]; then echo cpu $(cat cpu.max)
+elif [ -r cpu/cpu.cfs_quota_us ]; then echo cpu $(cat cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us); fi
+"""
 
-def of_run(ssh: Ssh, image: str) -> dict[str, str]:
-    """Node, image and chiops itself."""
+
+def of_run(ssh: Ssh, image: str) -> dict[str, Any]:
+    """Node, its bounds, image and chiops itself."""
     return {
         "node": ssh.node.name,
+        **_bounds(ssh),
         "image": image,
         "image_digest": _image_digest(ssh, image),
         "chiops": _version(),
@@ -32,6 +41,25 @@ def git_commit(folder: Path) -> str:
     if not commit:
         return UNKNOWN
     return f"{commit}+changes" if _git(folder, "status", "--porcelain", "--untracked-files=no", ".") else commit
+
+
+def parse_bounds(text: str) -> dict[str, int | float | str]:
+    """A node's memory in bytes and its cores, as its control group bounds them; ``none`` if it does not."""
+    said = {words[0]: words[1:] for line in text.splitlines() if len(words := line.split()) > 1}
+    memory = (said.get("memory") or [""])[0]
+    quota, period = (said.get("cpu") or ["", ""])[:2]
+    bounded = memory.isdigit() and int(memory) < _NO_LIMIT_FROM
+    return {
+        "node_memory_limit_bytes": int(memory) if bounded else "none",
+        "node_cpu_quota_cores": int(quota) / int(period) if quota.isdigit() and period.isdigit() else "none",
+    }
+
+
+def _bounds(ssh: Ssh) -> dict[str, int | float | str]:
+    try:
+        return parse_bounds(ssh.run("sh", "-c", _BOUNDS, check=False).stdout)
+    except ChiopsError:
+        return {"node_memory_limit_bytes": UNKNOWN, "node_cpu_quota_cores": UNKNOWN}
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -96,8 +96,8 @@ def _of_rows(run: BenchRun) -> Iterator[Finding]:
 
 
 def _of_size(run: BenchRun) -> Iterator[Finding]:
-    limit, total = run.environment.get("memory_limit_bytes"), run.environment.get("memory_bytes")
-    memory = min((size for size in (limit, total) if isinstance(size, int)), default=0)
+    sizes = [run.environment.get(name) for name in ("memory_bytes", "node_memory_limit_bytes", "memory_limit_bytes")]
+    memory = min((size for size in sizes if isinstance(size, int)), default=0)
     largest = max((one.split_bytes for one in run.formats.values()), default=0)
     if memory and largest < _MEMORIES * memory:
         yield Finding(
