@@ -47,20 +47,22 @@ def test_a_shard_is_neither_tiny_nor_huge(split_bytes: int) -> None:
         assert 16 <= split_bytes / size < 17
 
 
-def write_index(folder: Path, chunk_size: int, chunk_bytes: int, stamp: str) -> bytes:
+def write_index(folder: Path, chunk_size: int, chunk_bytes: int, stamp: str, content: bytes = b"x" * 100) -> None:
     chunks = [{"chunk_bytes": chunk_bytes, "chunk_size": chunk_size, "dim": None, "filename": "chunk-0-0.bin"}]
-    (folder / "chunk-0-0.bin").write_bytes(b"x" * 100)
+    (folder / "chunk-0-0.bin").write_bytes(content)
     (folder / "index.json").write_text(json.dumps({"updated_at": stamp, "config": {}, "chunks": chunks}))
-    return (folder / "index.json").read_bytes()
 
 
-def test_an_index_does_not_tell_the_time(tmp_path: Path) -> None:
+def test_an_index_tells_the_content_and_not_the_time(tmp_path: Path) -> None:
     write_index(tmp_path, 5, 100, "1795206996.70798")
     _settle_index(tmp_path, 5)
     first = (tmp_path / "index.json").read_bytes()
     write_index(tmp_path, 5, 100, "1795207000.3055367")
     _settle_index(tmp_path, 5)
     assert (tmp_path / "index.json").read_bytes() == first
+    write_index(tmp_path, 5, 100, "1795206996.70798", b"y" * 100)
+    _settle_index(tmp_path, 5)
+    assert (tmp_path / "index.json").read_bytes() != first
 
 
 def test_incomplete_chunks_are_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ several times as large, and a benchmark would then compare formats that do diffe
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -25,7 +26,6 @@ from ..stages import check_room, write_atomically
 from .base import shard_bytes, storage_order
 
 _POLL_S = 0.25
-_EPOCH = "0.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,11 @@ def _item(pair: tuple[str, int]) -> dict[str, object]:
 
 
 def _settle_index(folder: Path, expected: int) -> None:
-    """See that the chunks are whole, and take the time of writing out of the index, so that equal data gives equal files."""
+    """See that the chunks are whole, and put a hash of them where the index tells the time.
+
+    litdata takes that field as a name for the version: a cache of chunks is dropped when it differs. With a time in it equal
+    data would be unequal files.
+    """
     try:
         index = json.loads((folder / "index.json").read_bytes())
         held = sum(int(chunk["chunk_size"]) for chunk in index["chunks"])
@@ -115,7 +119,11 @@ def _settle_index(folder: Path, expected: int) -> None:
     if held != expected or torn:
         why = f"{torn[0]} is not whole" if torn else f"they hold {held} samples instead of {expected}"
         raise EtlError(f"litdata's chunks of {folder.name} are not complete", why=why, todo="prepare again")
-    index["updated_at"] = _EPOCH
+    version = hashlib.sha256()
+    for chunk in index["chunks"]:
+        with (folder / chunk["filename"]).open("rb") as stream:
+            version.update(hashlib.file_digest(stream, "sha256").digest())
+    index["updated_at"] = version.hexdigest()[:16]
     write_atomically(folder / "index.json", json.dumps(index, sort_keys=True).encode())
 
 
