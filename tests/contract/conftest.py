@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from chiops.cloud.base import Cloud, Image, Keypair, Lease, Node, SecurityGroup, Server
-from chiops.cloud.sites import connect
-from chiops.errors import UsageError
+from chiops.cloud.openstack.cloud import connect
+from chiops.cloud.openstack.entries import facts_of
+from chiops.cloud.sites import sites
 from chiops.remote.ssh import Ssh
 from tests.support.nodes import new_key, node_at, wait_ssh
 from tests.support.scratch import Scratch
@@ -37,10 +38,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _openstack() -> Cloud:
-    try:
-        return connect(OS_CLOUD)
-    except UsageError as error:
-        pytest.skip(f"openstack: {error}")
+    facts = facts_of(OS_CLOUD, sites())
+    assert facts, f"clouds.yaml has no entry {OS_CLOUD!r}"
+    return connect(facts)
 
 
 @pytest.fixture(scope="session", params=CLOUDS)
@@ -50,7 +50,9 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         yield request.getfixturevalue("local_target")
         return
     real = os.environ.get("CHIOPS_TEST_REAL_NODES", "") == "1"
-    with _openstack() as cloud:
+    home = request.getfixturevalue("short_tmp") / "openstack"
+    with pytest.MonkeyPatch.context() as patch, _openstack() as cloud:
+        patch.setenv("XDG_STATE_HOME", str(home))
         cloud.prepare()
         yield Target(cloud, real_nodes=real, shares_kernel=False, lease_step=60, patience=900 if real else 120)
 

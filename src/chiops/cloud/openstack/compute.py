@@ -1,0 +1,203 @@
+"""Nova's and Glance's part: images, key pairs, servers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chiops.cloud.base import Flavor, Image, Keypair, Mark, Server, ServerRequest, State
+from chiops.cloud.openstack import marks, times
+from chiops.cloud.openstack.groups import OpenStackGroups
+from chiops.cloud.openstack.leases import OpenStackLeases
+from chiops.cloud.openstack.once import REQUEST, once, word
+from chiops.cloud.openstack.servers import FLAVOR, LEASE, server
+from chiops.cloud.openstack.site import Site
+from chiops.errors import Conflict
+
+
+class OpenStackCompute:
+    """`base.Compute` at one site."""
+
+    def __init__(self, site: Site, leases: OpenStackLeases, groups: OpenStackGroups) -> None:
+        self._site = site
+        self._leases = leases
+        self._groups = groups
+
+    @property
+    def _nova(self) -> Any:
+        return self._site.conn.compute
+
+    def flavors(self) -> Sequence[Flavor]:
+        """The flavors that the project may use, with their service units where known."""
+        return self._site.flavors()
+
+    def images(self) -> Sequence[Image]:
+        """Images that can be booted from."""
+        with self._site.doing("listing images"):
+            return [
+                Image(
+                    id=item.id,
+                    name=item.name or item.id,
+                    status=item.status or "",
+                    size_bytes=item.size,
+                    min_disk_gib=item.min_disk or 0,
+                )
+                for item in self._site.conn.image.images(status="active")
+            ]
+
+    def keypairs(self) -> Sequence[Keypair]:
+        """The user's own key pairs; nobody else's can be seen."""
+        with self._site.doing("listing key pairs"):
+            return [_keypair(item) for item in self._nova.keypairs()]
+
+    def create_keypair(self, name: str, public_key: str, *, mark: Mark) -> Keypair:
+        """Register a public key; its comment carries the mark.
+
+        Raises:
+            Conflict: the name is taken.
+            InvalidRequest: that is no public key.
+        """
+        marked = marks.public_key(public_key, mark)
+
+        def make() -> Keypair:
+            with self._site.doing(f"registering the key pair {name}"):
+                made = self._nova.create_keypair(name=name, public_key=marked)
+            return Keypair(id=name, name=name, fingerprint=made.fingerprint, public_key=marked, mark=mark)
+
+        def find() -> Keypair | None:
+            return next((it for it in self.keypairs() if it.name == name and it.public_key == marked), None)
+
+        return once(make, find, what=f"the key pair {name}")
+
+    def delete_keypair(self, name: str) -> None:
+        """Forget a key pair; servers keep the key."""
+        with self._site.doing(f"deleting the key pair {name}", f"key pair {name}"):
+            self._nova.delete_keypair(name, ignore_missing=False)
+
+    def list(self) -> Sequence[Server]:
+        """Every server of the project, 1000 per request."""
+        with self._site.doing("listing servers"):
+            return [server(item) for item in self._nova.servers(details=True, limit=1000)]
+
+    def get(self, server_id: str) -> Server:
+        """One server."""
+        with self._site.doing(f"reading the server {server_id}", f"server {server_id}"):
+            return server(self._nova.get_server(server_id))
+
+    def create(self, request: ServerRequest) -> Server:
+        """Ask for a server; its groups are those of ours where several bear a name.
+
+        Raises:
+            NotFound, InvalidRequest: what it is to be made of does not exist.
+            Quota: the project's is used up.
+            Conflict: the lease is not active.
+        """
+        flavor = self._booked_flavor(request)
+        metadata = {
+            **request.metadata,
+            **request.mark.as_metadata(),
+            REQUEST: word(),
+            **({LEASE: request.lease_id} if request.lease_id else {}),
+            **({FLAVOR: flavor} if flavor else {}),
+        }
+        body: dict[str, Any] = {
+            "name": request.name,
+            "flavor_id": request.flavor_id,
+            "key_name": request.keypair,
+            "metadata": metadata,
+            "networks": [{"uuid": self._site.network_id(request.network)}],
+        }
+        if request.security_groups:
+            ids = self._groups.ids(request.security_groups, request.mark)
+            body["security_groups"] = [{"name": group_id} for group_id in ids]
+        if request.boot_volume:
+            body["block_device_mapping"] = [_boot_device(request)]
+        else:
+            body["image_id"] = request.image_id
+        if request.reservation_id and request.reservation_id != request.flavor_id:
+            # A host's reservation is a hint to the scheduler; a flavor's is the flavor itself
+            body["scheduler_hints"] = {"reservation": request.reservation_id}
+
+        def make() -> Server:
+            with self._site.doing(f"creating the server {request.name}"):
+                made = self._nova.create_server(**body)
+            return Server(
+                id=made.id,
+                name=request.name,
+                status="BUILD",
+                state=State.PENDING,
+                mark=request.mark,
+                flavor=flavor,
+                image=request.image_id,
+                keypair=request.keypair,
+                lease_id=request.lease_id,
+                metadata=metadata,
+            )
+
+        def find() -> Server | None:
+            return next((it for it in self.list() if it.metadata.get(REQUEST) == metadata[REQUEST]), None)
+
+        return once(make, find, what=f"the server {request.name}")
+
+    def _booked_flavor(self, request: ServerRequest) -> str:
+        """The name of what the lease has booked; Nova itself would only say that a reserved flavor is missing."""
+        if not request.lease_id:
+            return ""
+        lease = self._leases.get(request.lease_id)
+        if lease.state is not State.READY:
+            raise Conflict(
+                f"the lease {lease.name} is {lease.status}, so no server can be made on it",
+                why=lease.fault,
+                todo="book a new one" if lease.state in (State.FAILED, State.ENDED) else "wait until it is active",
+            )
+        return next((it.flavor_name for it in lease.reservations if it.id == request.reservation_id), "")
+
+    def rebuild(self, server_id: str, image_id: str) -> Server:
+        """Start over from an image; name, key pair, address, groups and volumes stay."""
+        with self._site.doing(f"rebuilding the server {server_id}", f"server {server_id}"):
+            return server(self._nova.rebuild_server(server_id, image=image_id))
+
+    def reboot(self, server_id: str) -> None:
+        """Ask the guest to restart; one that is stopped is started."""
+        with self._site.doing(f"rebooting the server {server_id}", f"server {server_id}"):
+            try:
+                with self._site.doing(f"rebooting the server {server_id}", f"server {server_id}"):
+                    self._nova.reboot_server(server_id, "SOFT")
+            except Conflict:
+                self._nova.reboot_server(server_id, "HARD")
+
+    def delete(self, server_id: str) -> None:
+        """Delete a server; volumes stay unless they were made to go with it."""
+        with self._site.doing(f"deleting the server {server_id}", f"server {server_id}"):
+            self._nova.delete_server(server_id, ignore_missing=False)
+
+    def console_log(self, server_id: str, lines: int = 100) -> str:
+        """The last lines that the server wrote to its console."""
+        with self._site.doing(f"reading the console of {server_id}", f"server {server_id}"):
+            found = self._nova.get_server_console_output(server_id, length=lines)
+        return "\n".join(str(found["output"]).splitlines()[-lines:])
+
+
+def _boot_device(request: ServerRequest) -> dict[str, object]:
+    boot = request.boot_volume
+    assert boot is not None  # noqa: S101 - the caller asked
+    device: dict[str, object] = {
+        "boot_index": 0,
+        "destination_type": "volume",
+        "delete_on_termination": boot.delete_on_termination,
+    }
+    if boot.volume_id:
+        return device | {"source_type": "volume", "uuid": boot.volume_id}
+    return device | {"source_type": "image", "uuid": request.image_id, "volume_size": boot.size_gib}
+
+
+def _keypair(item: Any) -> Keypair:
+    text = item.public_key or ""
+    return Keypair(
+        id=item.name,
+        name=item.name,
+        fingerprint=item.fingerprint or "",
+        public_key=text,
+        mark=Mark.from_text(text),
+        created=times.parse(item.created_at),
+    )

@@ -1,0 +1,134 @@
+"""clouds.yaml: which entry is which site's, and a site for each entry."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from chiops.cloud.base import SiteFacts
+from chiops.errors import Ambiguous, UsageError
+
+
+ENVIRONMENT = "envvars"
+"""What openstacksdk calls the OS_* variables as an entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What an entry of clouds.yaml says about where it leads; regions may be several."""
+
+    name: str
+    auth_url: str
+    regions: tuple[str, ...]
+
+
+def entries() -> dict[str, Entry]:
+    """The entries of clouds.yaml, where openstacksdk finds it (here, ~/.config/openstack, OS_CLIENT_CONFIG_FILE).
+
+    Raises:
+        UsageError: the file can't be read.
+    """
+    import yaml
+    from openstack.config import OpenStackConfig
+    from openstack.exceptions import SDKException
+
+    try:
+        found = OpenStackConfig().cloud_config.get("clouds") or {}
+    except (SDKException, yaml.YAMLError, OSError) as error:
+        raise UsageError("clouds.yaml can't be read", why=" ".join(str(error).split())) from error
+    return {name: _entry(name, values or {}) for name, values in found.items() if name != ENVIRONMENT}
+
+
+def _entry(name: str, values: Mapping[str, object]) -> Entry:
+    auth, regions = values.get("auth"), values.get("regions")
+    named = (
+        [item.get("name", "") if isinstance(item, Mapping) else item for item in regions]
+        if isinstance(regions, list)
+        else []
+    )
+    one = values.get("region_name")
+    url = auth.get("auth_url", "") if isinstance(auth, Mapping) else ""
+    return Entry(name, str(url), tuple(dict.fromkeys(str(it) for it in [one, *named] if it)))
+
+
+def facts_of(name: str, known: Mapping[str, SiteFacts]) -> SiteFacts | None:
+    """An entry of clouds.yaml as a site: a known site's facts where it leads there, else what the entry says.
+
+    Args:
+        name: the entry's.
+        known: the sites of sites.yaml.
+
+    Returns:
+        None if there is no such entry.
+    """
+    entry = entries().get(name)
+    if entry is None:
+        return None
+    region = entry.regions[0] if entry.regions else ""
+    for facts in known.values():
+        if facts.cloud == "openstack" and region == region_of(facts) and same_host(facts.auth_url, entry.auth_url):
+            return replace(facts, name=name, os_cloud=name)
+    return SiteFacts(
+        name=name,
+        cloud="openstack",
+        os_cloud=name,
+        region=region,
+        auth_url=entry.auth_url,
+        description=f"the entry {name} of clouds.yaml",
+    )
+
+
+def entry_for(facts: SiteFacts) -> Entry | None:
+    """The entry to sign in at a site with: the one that the facts name, then OS_CLOUD, then the one that leads there.
+
+    Raises:
+        UsageError: the facts or OS_CLOUD name an entry that is not there.
+        Ambiguous: several lead there, and none has the site's name.
+    """
+    known = entries()
+    if facts.os_cloud:
+        return _named(facts.os_cloud, known, f"the site {facts.name} is to be signed in to with {facts.os_cloud!r}")
+    matching = [entry for entry in known.values() if leads_to(entry, facts)]
+    chosen = os.environ.get("OS_CLOUD", "")
+    if chosen:
+        entry = _named(chosen, known, f"OS_CLOUD is {chosen!r}")
+        # Credentials are per Keystone: of two sites with different ones OS_CLOUD can mean only one
+        if entry in matching or not facts.auth_url or same_host(entry.auth_url, facts.auth_url):
+            return entry
+    for entry in matching:
+        if entry.name.lower() == facts.name.lower():
+            return entry
+    if len(matching) > 1:
+        names = ", ".join(sorted(entry.name for entry in matching))
+        raise Ambiguous(
+            f"several entries of clouds.yaml lead to {facts.name}", why=names, todo="choose one with OS_CLOUD"
+        )
+    return matching[0] if matching else None
+
+
+def leads_to(entry: Entry, facts: SiteFacts) -> bool:
+    """Whether an entry is for the site: by its name, or by region at the site's Keystone."""
+    if entry.name.lower() == facts.name.lower():
+        return True
+    here = not facts.auth_url or not entry.auth_url or same_host(entry.auth_url, facts.auth_url)
+    return here and (region_of(facts) in entry.regions or (bool(facts.auth_url) and not entry.regions))
+
+
+def region_of(facts: SiteFacts) -> str:
+    """The region to ask the service catalogue for."""
+    return facts.region or facts.name
+
+
+def same_host(one: str, other: str) -> bool:
+    """Whether two URLs lead to one host."""
+    return bool(one) and urlsplit(one).hostname == urlsplit(other).hostname
+
+
+def _named(name: str, known: Mapping[str, Entry], what: str) -> Entry:
+    from chiops.names import suggestion
+
+    if name not in known:
+        raise UsageError(f"{what}, but clouds.yaml has no such entry", todo=suggestion(name, known))
+    return known[name]

@@ -1,0 +1,158 @@
+"""The object store's part: containers, over Swift's API, which Ceph's gateway speaks as well.
+
+Swift's API works with the token alone, where S3's needs an EC2 credential first. Listing an account tells names and sizes but
+no marks, and asking each container would cost a request for every bucket in the project. So a listing asks only those that this
+machine remembers having made; `get` always asks the container, which is where the mark is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from chiops.cloud.base import Bucket, Mark, S3Endpoint
+from chiops.cloud.openstack import times
+from chiops.cloud.openstack.once import once
+from chiops.cloud.openstack.record import Record
+from chiops.cloud.openstack.site import Site
+from chiops.errors import Conflict, InvalidRequest, NotFound
+
+PAGE = 10_000
+_META = "X-Container-Meta-"
+_REMOVE = "X-Remove-Container-Meta-"
+
+
+class OpenStackObjects:
+    """`base.Objects` at one site."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._api = site.adapter("object-store")
+
+    @property
+    def _record(self) -> Record:
+        return Record("buckets", self._site.me.project_id, self._site.region)
+
+    def endpoint(self) -> S3Endpoint:
+        """Where S3 is spoken: as the site's facts say, else at the root of the object store in the catalogue."""
+        if self._site.facts.s3:
+            return self._site.facts.s3
+        with self._site.doing("finding the object store"):
+            found = self._api.get_endpoint()
+        if not found:
+            raise NotFound(
+                f"{self._site.facts.name} has no object store", todo="name another site as `object_site` in sites.yaml"
+            )
+        parts = urlsplit(found)
+        # Ceph's gateway puts Swift below /swift; Swift's own proxy serves /v1. boto3 takes no site's name for a region
+        provider = "Ceph" if parts.path.startswith("/swift") else "Other"
+        return S3Endpoint(f"{parts.scheme}://{parts.netloc}", "us-east-1", provider)
+
+    def list(self) -> Sequence[Bucket]:
+        """The project's buckets, 10 000 per request, and one request for each that this machine remembers as ours.
+
+        Counts may lag behind by a minute; ``mark`` is None for buckets that were made elsewhere: `get` knows it.
+        """
+        items: Sequence[Mapping[str, Any]] = ()
+        with self._site.doing("listing buckets"):
+            while True:
+                marker = f"&marker={quote(items[-1]['name'], safe='')}" if items else ""
+                page = self._api.get(f"?format=json&limit={PAGE}{marker}").json()
+                items = [*items, *page]
+                if len(page) < PAGE:
+                    break
+        names = {str(item["name"]) for item in items}
+        remembered = [name for name in self._record.all() if name in names]
+        ours = {bucket.name: bucket for bucket in self._read(remembered)}
+        return [ours.get(item["name"]) or _listed(item) for item in items]
+
+    def _read(self, names: Sequence[str]) -> Sequence[Bucket]:
+        def read(name: str) -> Bucket | None:
+            try:
+                return self.get(name)
+            except NotFound:
+                return None
+
+        if not names:
+            return []
+        with ThreadPoolExecutor(min(8, len(names)), thread_name_prefix="buckets") as pool:
+            return [bucket for bucket in pool.map(read, names) if bucket]
+
+    def get(self, name: str) -> Bucket:
+        """One bucket, with its mark and counts."""
+        with self._site.doing(f"reading the bucket {name}", f"bucket {name}"):
+            headers = self._api.head(_path(name)).headers
+        folded = {key.lower(): value for key, value in headers.items()}
+        prefix = _META.lower()
+        metadata = {key.removeprefix(prefix): value for key, value in folded.items() if key.startswith(prefix)}
+        return Bucket(
+            id=name,
+            name=name,
+            mark=Mark.from_metadata(metadata),
+            created=times.from_epoch(folded.get("x-timestamp")),
+            objects=_number(folded.get("x-container-object-count")),
+            size_bytes=_number(folded.get("x-container-bytes-used")),
+        )
+
+    def create(self, name: str, *, mark: Mark) -> Bucket:
+        """Make a bucket.
+
+        Raises:
+            Conflict: the name is taken.
+            InvalidRequest: S3 would not take the name.
+        """
+        from chiops.data.names import bucket_name_problem
+
+        if problem := bucket_name_problem(name):
+            raise InvalidRequest(problem)
+        try:
+            self.get(name)
+        except NotFound:
+            pass
+        else:
+            raise Conflict(f"the bucket {name} is there already", todo="choose another name")
+        self._record.put(name, mark)  # before it is made: what is remembered but not there does no harm
+
+        def make() -> Bucket:
+            headers = {_META + key: value for key, value in mark.as_metadata().items()}
+            with self._site.doing(f"creating the bucket {name}"):
+                answer = self._api.put(_path(name), headers=headers)
+            if answer.status_code == 202:
+                # Somebody made it since we looked, and Swift has put our mark on it: take it off again
+                with self._site.doing(f"creating the bucket {name}"):
+                    self._api.post(_path(name), headers={_REMOVE + key: "x" for key in mark.as_metadata()})
+                self._record.drop(name)
+                raise Conflict(f"the bucket {name} was just made by somebody else", todo="choose another name")
+            return Bucket(id=name, name=name, mark=mark, objects=0, size_bytes=0)
+
+        def find() -> Bucket | None:
+            found = self.get(name)
+            return found if found.mark == mark else None
+
+        return once(make, find, what=f"the bucket {name}")
+
+    def delete(self, name: str) -> None:
+        """Delete an empty bucket.
+
+        Raises:
+            Conflict: it is not empty.
+        """
+        with self._site.doing(f"deleting the bucket {name}", f"bucket {name}"):
+            self._api.delete(_path(name))
+        self._record.drop(name)
+
+
+def _path(name: str) -> str:
+    if not name:
+        raise InvalidRequest("a bucket's name is missing")
+    return f"/{quote(name, safe='')}"
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
+
+
+def _listed(item: Mapping[str, Any]) -> Bucket:
+    return Bucket(id=item["name"], name=item["name"], objects=item.get("count"), size_bytes=item.get("bytes"))

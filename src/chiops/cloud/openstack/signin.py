@@ -1,0 +1,87 @@
+"""Signing in at a site, with whatever the person has: clouds.yaml, Chameleon's Jupyter, or OS_* variables."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from chiops.cloud.base import SiteFacts
+from chiops.cloud.openstack.entries import ENVIRONMENT, entry_for, region_of, same_host
+from chiops.cloud.openstack.errors import translated
+from chiops.cloud.openstack.transport import READ_S, harden
+from chiops.errors import Auth
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+_CHI_LOCK = threading.Lock()
+"""python-chi keeps its site in a variable of the process."""
+
+
+def sign_in(facts: SiteFacts) -> Connection:
+    """A connection to the site; the token is asked for with the first request.
+
+    In this order: the entry of clouds.yaml that the facts or OS_CLOUD name or that leads to the site, the session of Chameleon's
+    Jupyter, which refreshes its token, and the OS_* variables of an openrc file.
+
+    Raises:
+        Auth: there are no credentials for the site.
+        UsageError, Ambiguous: clouds.yaml leaves it open which ones.
+    """
+    with translated(f"signing in at {facts.name}"):
+        connection = _connection(facts)
+        harden(connection.session)
+        return connection
+
+
+def _connection(facts: SiteFacts) -> Connection:
+    from openstack.config import OpenStackConfig
+    from openstack.connection import Connection
+
+    region = region_of(facts) if facts.region or facts.auth_url else None
+    entry = entry_for(facts)
+    if entry:
+        config = OpenStackConfig().get_one(
+            cloud=entry.name, region_name=facts.region or _region(facts, entry.regions), api_timeout=READ_S
+        )
+        return Connection(config=config)
+    if in_chameleon_jupyter():
+        return _from_jupyter(facts)
+    url = os.environ.get("OS_AUTH_URL", "")
+    if url and (not facts.auth_url or same_host(url, facts.auth_url)):
+        config = OpenStackConfig().get_one(
+            cloud=ENVIRONMENT, region_name=region or os.environ.get("OS_REGION_NAME"), api_timeout=READ_S
+        )
+        return Connection(config=config)
+    raise Auth(
+        f"there are no credentials for {facts.name}",
+        why=f"OS_AUTH_URL leads to {url}, and each site has its own credentials" if url else "",
+        todo=f"make an application credential at {facts.web or 'the dashboard'} (Identity, Application Credentials, "
+        f"'unrestricted' ticked), and put the clouds.yaml that it offers into ~/.config/openstack with {facts.name!r} as "
+        "the entry's name, or load its openrc file",
+    )
+
+
+def _region(facts: SiteFacts, regions: tuple[str, ...]) -> str | None:
+    name = region_of(facts)
+    return name if name in regions or facts.auth_url else (regions[0] if regions else None)
+
+
+def in_chameleon_jupyter() -> bool:
+    """Whether this runs where JupyterHub hands out Chameleon's tokens."""
+    return bool(os.environ.get("JUPYTERHUB_API_URL")) and os.environ.get("OS_AUTH_TYPE") == "v3oidcaccesstoken"
+
+
+def _from_jupyter(facts: SiteFacts) -> Connection:
+    """python-chi's session for the site, set up without its `use_site`, which prints and asks a web service."""
+    from chi import context
+    from openstack.connection import Connection
+
+    with _CHI_LOCK:
+        if facts.auth_url:
+            context.set("auth_url", facts.auth_url)
+            context.set("region_name", region_of(facts))
+            context.set("project_domain_name", context.DEFAULT_PROJECT_DOMAIN_NAME)
+        adapter = context.session()
+        return Connection(session=adapter.session, region_name=adapter.region_name)

@@ -1,0 +1,130 @@
+"""What the services of one site share: the connection, the facts, and what is looked up once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from chiops.cloud.base import Flavor, Identity, SiteFacts
+from chiops.cloud.openstack.errors import translated
+from chiops.errors import Ambiguous, InvalidRequest, NotFound
+from chiops.names import suggestion
+
+if TYPE_CHECKING:
+    from keystoneauth1.adapter import Adapter
+    from openstack.connection import Connection
+
+
+class Site:
+    """One signed-in connection. Safe for threads: requests share keystoneauth's session, lookups a lock.
+
+    Args:
+        facts: what is known of the site.
+        connection: signs in when the first request is sent.
+    """
+
+    def __init__(self, facts: SiteFacts, connection: Connection) -> None:
+        self.facts = facts
+        self.conn = connection
+        self._lock = threading.Lock()
+
+    @property
+    def region(self) -> str:
+        """The service catalogue's region."""
+        return str(self.conn.config.region_name or "")
+
+    def adapter(self, service_type: str) -> Adapter:
+        """Plain HTTP at the service's address in the catalogue, without discovering versions: Blazar's newest is not the
+        one that leases are made with, and Swift has none."""
+        from keystoneauth1.adapter import Adapter
+
+        return Adapter(
+            self.conn.session,
+            service_type=service_type,
+            region_name=self.region or None,
+            interface=self.conn.config.get_interface(service_type),
+        )
+
+    @contextmanager
+    def doing(self, what: str, thing: str = "") -> Iterator[None]:
+        """Errors in the body become ours, and name the site."""
+        with translated(f"{what} at {self.facts.name}", f"{thing} at {self.facts.name}" if thing else ""):
+            yield
+
+    @cached_property
+    def me(self) -> Identity:
+        """Who the token is for; costs no request beyond signing in."""
+        with self._lock, self.doing("signing in"):
+            auth: Any = self.conn.session.auth
+            access = auth.get_access(self.conn.session)
+            if not access.project_id:
+                from chiops.errors import Auth
+
+                raise Auth(
+                    f"signing in at {self.facts.name} gave no project",
+                    todo="set project_name in clouds.yaml or OS_PROJECT_NAME",
+                )
+            return Identity(
+                access.user_id, access.username, access.project_id, access.project_name or access.project_id
+            )
+
+    def flavors(self) -> Sequence[Flavor]:
+        """The flavors that the project may use; reservations' own excepted. One request."""
+        with self.doing("listing flavors"):
+            return [
+                Flavor(
+                    id=item.id,
+                    name=item.name,
+                    vcpus=item.vcpus,
+                    ram_mib=item.ram,
+                    disk_gib=item.disk,
+                    su_per_hour=self.facts.su_per_hour.get(item.name),
+                )
+                for item in self.conn.compute.flavors(details=True)
+                if not item.name.startswith("reservation:")
+            ]
+
+    def flavor(self, name_or_id: str) -> Flavor:
+        """One flavor.
+
+        Raises:
+            NotFound: no such flavor; names the nearest.
+        """
+        known = self.flavors()
+        for flavor in known:
+            if name_or_id in (flavor.name, flavor.id):
+                return flavor
+        raise NotFound(
+            f"there is no flavor {name_or_id!r} at {self.facts.name}",
+            todo=suggestion(name_or_id, [flavor.name for flavor in known]),
+        )
+
+    @cached_property
+    def _networks(self) -> list[Any]:
+        with self._lock, self.doing("listing networks"):
+            return list(self.conn.network.networks())
+
+    def network_id(self, name_or_id: str = "") -> str:
+        """The network that servers join: the one asked for, the site's, or the only one there is."""
+        inner = [net for net in self._networks if not net.is_router_external]
+        return _pick(inner, name_or_id or self.facts.network, "network", self.facts.name)
+
+    def external_network_id(self, name_or_id: str = "") -> str:
+        """The network that floating IPs come from."""
+        outer = [net for net in self._networks if net.is_router_external]
+        return _pick(outer, name_or_id or self.facts.external_network, "external network", self.facts.name)
+
+
+def _pick(networks: list[Any], wanted: str, noun: str, site: str) -> str:
+    found = [net for net in networks if not wanted or wanted in (net.name, net.id)]
+    if len(found) == 1:
+        return str(found[0].id)
+    names = [str(net.name) for net in networks]
+    if found and not wanted:
+        raise InvalidRequest(f"{site} has several {noun}s", todo=f"name one in sites.yaml: {', '.join(sorted(names))}")
+    if found:
+        raise Ambiguous(f"{site} has several {noun}s named {wanted}", todo="give its id in sites.yaml")
+    raise NotFound(f"there is no {noun} {wanted!r} at {site}".replace(" ''", ""), todo=suggestion(wanted, names))
