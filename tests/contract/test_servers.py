@@ -12,7 +12,7 @@ import pytest
 
 from chiops.cloud.base import Cloud, Image, Keypair, Lease, Node, SecurityGroup, Server, State
 from chiops.errors import CloudError, InvalidRequest, NotFound, RemoteFailed
-from tests.support.nodes import as_root, node_at
+from tests.support.nodes import as_root, node_at, succeeds
 from tests.support.poll import is_gone, wait_for, wait_gone
 from tests.support.scratch import Scratch
 from tests.support.target import NewServer, Reach
@@ -140,15 +140,16 @@ def test_nodes_reach_each_other_at_their_fixed_addresses(
     assert as_root(reach(other), from_other) == "SSH-"
 
 
-def test_the_flavor_sets_the_limits(cloud: Cloud, shared_node: Node, shared_server: Server) -> None:
-    flavors = {flavor.name: flavor for flavor in cloud.compute.flavors()}
-    flavor = flavors[shared_server.flavor]
-    limit = as_root(
-        shared_node,
-        "for f in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do "
-        "if [ -f $f ]; then cat $f; exit; fi; done; awk '/MemTotal/ {print $2 * 1024}' /proc/meminfo",
-    )
-    assert int(limit) <= flavor.ram_mib * 2**20
+def test_the_flavor_limits_memory_and_cpu(cloud: Cloud, scratch: Scratch, new_server: NewServer, reach: Reach) -> None:
+    flavor = min(cloud.compute.flavors(), key=lambda flavor: (flavor.ram_mib, flavor.vcpus))
+    node = reach(new_server(lease=scratch.ready_lease(flavor=flavor.name)))
+    fill = "python3 -c 'len(b\"x\" * ({} << 20))'"
+    assert succeeds(node, fill.format(flavor.ram_mib // 4))
+    assert not succeeds(node, fill.format(flavor.ram_mib + 64))
+    spin = "timeout 2 sh -c 'while :; do :; done' &\n" * (flavor.vcpus + 1)
+    script = f"bash <<'EOF' 2>&1\nTIMEFORMAT='%U %S'\ntime {{ {spin} wait; }}\nEOF"
+    user, system = as_root(node, script).split()
+    assert float(user) + float(system) <= 2 * flavor.vcpus * 1.25
 
 
 def test_an_error_of_the_cloud_says_what_and_why(cloud: Cloud) -> None:
