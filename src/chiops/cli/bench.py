@@ -49,6 +49,9 @@ def run(
     lists = {"formats": format_, "caches": cache, "workers": workers}
     given: Any = {name: tuple(values) for name, values in lists.items() if values}
     with opened(lab) as session:
+        where, bucket = session.node(node), session.bucket()
+        if mount := session.mount(where, bucket):
+            given["mount"] = mount
         chosen = BenchOptions(
             lab=session.lab.name,
             dataset=dataset,
@@ -60,7 +63,6 @@ def run(
             seed=seed,
             **given,
         )
-        where, bucket = session.node(node), session.bucket()
         image = ensure_bench_image([where], session.places.compute.node_settings)
         measured = run_bench(Ssh(where), image, bucket, chosen, results)
     path = results / measured.file_name

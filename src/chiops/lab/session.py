@@ -94,6 +94,11 @@ class Session:
             raise UsageError(f"the lab {self.lab.name} has no bucket {name!r}", todo=suggestion(name, names))
         return access(self.places, self.mark, name or names[0])
 
+    def mount(self, node: Node, bucket: S3Access) -> str:
+        """Where the bucket is mounted on the node; "" if it is not."""
+        found = (m.path for m in self.lab.spec.mounts if (m.server, m.bucket) == (node.name, bucket.bucket))
+        return next(found, "")
+
 
 def nodes(lab: str, servers: Sequence[Server], user: str) -> list[Node]:
     """Servers as configuration sees them."""
