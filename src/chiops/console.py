@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
 LINE_EVERY_S = 5.0
-"""Off a terminal, how often counted work says how far it has come."""
+"""Off a terminal, how often work that moves says how far it has come."""
+SILENCE_S = 15.0
+"""Off a terminal, how long a task may be silent."""
 
 
 @dataclass(eq=False)
@@ -84,25 +86,44 @@ class _Lines:
 
 
 class PlainLines(_Lines):
-    """A line when a task has ended, and every few seconds while counted work goes on."""
+    """A line when a task has ended, and every few seconds while it goes on, so that a log shows that it lives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: list[_Line] = []
+        self._pulse: threading.Thread | None = None
 
     def opened(self, line: _Line) -> None:
         line.spoke = line.began
+        self._open.append(line)
+        if self._pulse is None:
+            self._pulse = threading.Thread(target=self._beat, daemon=True)
+            self._pulse.start()
 
     def changed(self, line: _Line) -> None:
-        self._speak(line)
+        self._speak(line, LINE_EVERY_S)
 
-    def counted(self, line: _Line) -> None:
-        self._speak(line)
+    counted = changed
 
-    def _speak(self, line: _Line) -> None:
+    def _beat(self) -> None:
+        while True:
+            time.sleep(LINE_EVERY_S)
+            with self._lock:
+                # Only the innermost tasks speak: what is above them is told by its parts.
+                for line in self._open:
+                    if not any(child in self._open for child in line.children):
+                        self._speak(line, SILENCE_S)
+
+    def _speak(self, line: _Line, silence_s: float) -> None:
         with self._lock:
             now = time.monotonic()
-            if now - line.spoke >= LINE_EVERY_S:
+            if now - line.spoke >= silence_s:
                 line.spoke = now
-                self.say(f"{'  ' * line.depth}… {line.title}: {line.now}")
+                doing = f": {line.now}" if line.now else ""
+                self.say(f"{'  ' * line.depth}… {line.title}{doing} ({line.seconds:.0f} s)")
 
     def closed(self, line: _Line) -> None:
+        self._open.remove(line)
         sign = "✗" if line.state == "failed" else "✓"
         outcome = f": {line.outcome}" if line.outcome else ""
         took = f" ({line.seconds:.1f} s)" if line.seconds >= 1 else ""
