@@ -50,7 +50,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         yield request.getfixturevalue("local_target")
         return
     real = os.environ.get("CHIOPS_TEST_REAL_NODES", "") == "1"
-    home = request.getfixturevalue("short_tmp") / "openstack"
+    home = request.getfixturevalue("tmp_path_factory").mktemp("openstack")
     with pytest.MonkeyPatch.context() as patch, _openstack() as cloud:
         patch.setenv("XDG_STATE_HOME", str(home))
         cloud.prepare()
