@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chiops.cloud.local.locks import FileLock
-from chiops.errors import ChiopsError, Timeout
+from chiops.errors import ChiopsError, CloudError, Timeout
 
 if TYPE_CHECKING:
     from chiops.cloud.local.site import LocalSite
@@ -25,18 +25,31 @@ _MODULE = "chiops.cloud.local.agent"
 _LOOK_S = 0.5
 _IDLE_LOOKS = 4
 _STOP_S = 20.0
+_START_S = 15.0
 _TRIES = 20
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def ensure(site: LocalSite) -> None:
-    """Have the agent run."""
-    if running(site):
-        return
+def ensure(site: LocalSite, *, wait: bool = False) -> None:
+    """Have the agent run; with ``wait``, return when it does.
+
+    Raises:
+        CloudError: it was waited for, and did not start.
+    """
+    if not running(site):
+        _start(site)
+    deadline = time.monotonic() + _START_S
+    while wait and not running(site):
+        if time.monotonic() > deadline:
+            log = _log(site)
+            raise CloudError("The local site's agent does not run, so leases would not end", todo=f"read {log}")
+        time.sleep(0.02)
+
+
+def _start(site: LocalSite) -> None:
     # those that ended meanwhile are reaped
     _started[:] = [process for process in _started if process.poll() is None]
-    log = site.root / "agent.log"
-    with log.open("wb") as output:
+    with _log(site).open("ab") as output:
         _started.append(
             subprocess.Popen(
                 [sys.executable, "-m", _MODULE, str(site.root), str(site.cache)],
@@ -88,12 +101,17 @@ def _pid(site: LocalSite) -> int:
     return pid if _MODULE.encode() in command and str(site.root).encode() in command else 0
 
 
+def _log(site: LocalSite) -> Path:
+    return site.root / "agent.log"
+
+
 def _lock(site: LocalSite) -> FileLock:
     return FileLock(site.root / "agent.lock")
 
 
 def main(root: Path, cache: Path) -> None:
     """Mind the site until it sleeps."""
+    from chiops.cloud.local import idle
     from chiops.cloud.local.cloud import LocalCloud
 
     log = logging.getLogger(_MODULE)
@@ -109,6 +127,9 @@ def main(root: Path, cache: Path) -> None:
     lock.write(str(os.getpid()))
     looks = 0
     while True:
+        if not cloud.local.store.path.exists():
+            idle.abandon(cloud.local)
+            return
         try:
             cloud.leases.enforce()
             looks += 1

@@ -103,7 +103,8 @@ class LocalCloud:
         """Let go of the site; the last one out of an idle site stops what runs."""
         if self._local.session.held:
             self._local.session.release()
-            self.sleep_if_idle()
+            if not self.sleep_if_idle():
+                idle.stay_minded(self._local, self._leases)
 
     def sleep_if_idle(self) -> bool:
         """Stop all that runs if nothing and nobody needs it; whether the site sleeps now."""

@@ -78,13 +78,16 @@ def run(site: LocalSite, server_id: str, command: Sequence[str]) -> str:
     return output
 
 
-def remove_helpers(site: LocalSite) -> None:
-    """Stop and remove every container of the site that is no server: the S3 server, and what a killed process left."""
+def remove_helpers(site: LocalSite, *, servers: bool = False) -> None:
+    """Stop and remove every container of the site that is no server: the S3 server, and what a killed process left.
+
+    With ``servers`` those too.
+    """
     if (client := site.engine.running()) is None:
         return
     with translated("Stopping the local site"):
         for container in client.api.containers(all=True, filters={"label": [f"chiops-site={site.id}"]}):
-            if container["Labels"].get("chiops-kind") != KIND:
+            if servers or container["Labels"].get("chiops-kind") != KIND:
                 with suppress(NotFound), translated("Stopping the local site"):
                     client.api.stop(container["Id"], timeout=_STOP_S)
                     client.api.remove_container(container["Id"], v=True, force=True)

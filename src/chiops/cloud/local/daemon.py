@@ -27,7 +27,8 @@ _SHIM_SOCKETS = Path("/run/containerd/s")
 START_S = 60.0
 """How long the daemon may take until it answers, in seconds; half a second is usual."""
 STOP_S = 30.0
-"""How long the daemon may take to end, in seconds."""
+"""How long the daemon may take to end before it is killed, in seconds; one is usual."""
+_KILL_S = 5.0
 
 
 class Daemon:
@@ -124,26 +125,26 @@ class Daemon:
         """
         with locked(_RUN / "lock"):
             if pid := self.pid():
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGTERM)
-                self._wait_gone(pid)
+                self._end(pid, STOP_S)
             if self._run.exists():
                 self._clear()
             if not _others(self._run):
                 _restore_forwarding()
 
-    def _wait_gone(self, pid: int) -> None:
-        deadline = time.monotonic() + STOP_S
-        while _alive(pid):
-            if time.monotonic() > deadline:
-                raise Timeout(f"Docker (process {pid}) did not stop within {STOP_S:.0f} s", todo=f"read {self.log}")
-            time.sleep(0.03)
+    def _end(self, pid: int, patience: float) -> None:
+        """Ask a process to end, and kill it if it does not within ``patience`` seconds."""
+        for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, _KILL_S)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+            deadline = time.monotonic() + seconds
+            while _alive(pid) and time.monotonic() < deadline:
+                time.sleep(0.02)
+        if _alive(pid):
+            raise Timeout(f"Docker's process {pid} does not end", todo=f"read {self.log}")
 
     def _clear(self) -> None:
-        for pid in _with_argument(str(self._run)):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-            self._wait_gone(pid)
+        for pid in _with_argument(f"{self._run}/"):
+            self._end(pid, _KILL_S)
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
         inside = [
             path

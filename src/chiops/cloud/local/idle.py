@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chiops.cloud.local import agent, containers, subnet
 from chiops.cloud.local.locks import FileLock
+from chiops.errors import ChiopsError
 
 if TYPE_CHECKING:
     from chiops.cloud.local.leases import LocalLeases
@@ -49,6 +51,26 @@ def sleep_if_idle(site: LocalSite, leases: LocalLeases) -> bool:
         return True
     finally:
         alone.release()
+
+
+def stay_minded(site: LocalSite, leases: LocalLeases) -> None:
+    """Make sure that the agent minds what goes on running when we leave.
+
+    Raises:
+        CloudError: it does not run, so leases would not end.
+    """
+    if leases.booked() or site.engine.daemon.pid():
+        agent.ensure(site, wait=True)
+
+
+def abandon(site: LocalSite) -> None:
+    """The site's folder was deleted under it, and all data with it: stop whatever still runs."""
+    with suppress(ChiopsError):
+        containers.remove_helpers(site, servers=True)
+    with suppress(ChiopsError):
+        subnet.remove(site)
+    site.engine.stop()
+    subnet.remove_remains(site)
 
 
 def _machine_was_rebooted(site: LocalSite) -> bool:

@@ -56,6 +56,8 @@ _DENIED = (
 _INIT = "/usr/local/sbin/chiops-node-init"
 _SPEC_LABEL = "chiops-spec"
 _RESOLV = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
+_POWEROFF = b"[Unit]\nSuccessAction=exit-force\nSuccessActionExitStatus=0\n"
+"""A power-off ends the container with success, so that it stays off; a reboot does not, so that it comes back."""
 _PUBLIC_DNS = "1.1.1.1"
 
 
@@ -185,6 +187,7 @@ def own_files() -> dict[str, tuple[bytes, int]]:
     files = {
         _INIT: ((FILES / "node-init").read_bytes(), 0o755),
         "/usr/local/bin/udevadm": ((FILES / "site_disks.py").read_bytes(), 0o755),
+        "/etc/systemd/system/systemd-poweroff.service.d/site.conf": (_POWEROFF, 0o644),
         "/etc/apt/sources.list": (_lines(settings.sources), 0o644),
         "/etc/apt/apt.conf.d/90site": (_lines(settings.apt_options), 0o644),
         # an index's address may carry a password

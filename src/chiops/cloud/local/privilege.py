@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from chiops.errors import CloudError
 
 if TYPE_CHECKING:
     from chiops.cloud.local.site import LocalSite
-
-_SCRIPT = "/loop.py"
 
 
 def perform(site: LocalSite, action: str, *args: Any, **options: Any) -> Any:
@@ -30,21 +29,24 @@ def perform(site: LocalSite, action: str, *args: Any, **options: Any) -> Any:
 
 
 def in_container(site: LocalSite, action: str, *args: Any, **options: Any) -> Any:
-    """As `perform`, always in a container: it sees all processes, the devices, and the site's volumes at their own paths."""
+    """As `perform`, always in a container.
+
+    It enters our mount namespace, so that devices and files have our paths and the kernel names a device's file as we do;
+    the container's device rules hold all the same.
+    """
     order = json.dumps({"action": action, "args": args, "options": options})
-    volumes = str(site.root / "volumes")
+    script = [sys.executable, "-I", str(Path(loop.__file__).resolve()), order]
     with translated("Setting up a volume"):
-        api = site.engine.client().api
+        api: Any = site.engine.client().api
         made = api.create_container(
             image.ensure(site),
-            ["python3", _SCRIPT, order],
+            ["nsenter", "--target", str(os.getpid()), "--mount", "--", *script],
             labels=site.labels("helper"),
             host_config=api.create_host_config(
-                binds=["/dev:/dev", f"{volumes}:{volumes}", f"{Path(loop.__file__).resolve()}:{_SCRIPT}:ro"],
                 pid_mode="host",
                 network_mode="none",
                 cap_drop=["ALL"],
-                cap_add=["SYS_ADMIN", "SYS_PTRACE", "MKNOD", "DAC_OVERRIDE", "DAC_READ_SEARCH"],
+                cap_add=["SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE", "MKNOD", "DAC_OVERRIDE", "DAC_READ_SEARCH"],
                 device_cgroup_rules=["b 7:* rwm", "c 10:237 rwm"],
                 security_opt=["seccomp=unconfined", "apparmor=unconfined"],
             ),

@@ -87,9 +87,18 @@ def remove(site: LocalSite) -> None:
         with translated("Removing the site's network"):
             for network in client.api.networks(filters=site.filters("network")):
                 client.api.remove_network(network["Id"])
+    remove_remains(site)
+
+
+def remove_remains(site: LocalSite) -> None:
+    """Remove the way out, and the bridge with what hangs on it if Docker did not."""
     if packages.find("nft"):
         table = _table(site.network_name)
         _nft(f"table ip {table} {{}}\ndelete table ip {table}\n", check=False)
+    ports = Path(f"/sys/class/net/{site.network_name}/brif")
+    for port in [*(entry.name for entry in ports.glob("*")), site.network_name]:
+        if Path(f"/sys/class/net/{port}").exists():
+            subprocess.run([packages.find("ip") or "ip", "link", "delete", port], capture_output=True, check=False)
 
 
 def choose(pool: IPv4Network, taken: Iterable[IPv4Network], seed: str) -> IPv4Network | None:
