@@ -17,7 +17,7 @@ short_description: Make a folder ready to be mounted on
 description:
   - Makes the folder, owned by the user who will mount.
   - Detaches a FUSE mount whose process is gone, which otherwise fails every access to the folder.
-  - A mount that works is left alone, and so is what lies below it.
+  - A mount that works is left alone. A folder that holds files is refused, since a mount would hide them.
 options:
   path:
     description: Absolute path of the folder.
@@ -50,9 +50,15 @@ detached:
 
 
 def is_dead(path: str) -> bool:
-    """Whether a FUSE mount without a process covers ``path``."""
+    """Whether a FUSE mount without a process covers ``path``.
+
+    Raises:
+        PermissionError: a FUSE mount covers it that is its owner's alone, so that not even root may look.
+    """
     try:
         Path(path).stat()
+    except PermissionError:
+        raise
     except OSError as error:
         return error.errno in (errno.ENOTCONN, errno.ECONNABORTED)
     return False
@@ -69,7 +75,10 @@ def main() -> None:
     except KeyError:
         module.fail_json(msg=f"there is no user {owner}")
 
-    detached = is_dead(path)
+    try:
+        detached = is_dead(path)
+    except PermissionError:
+        module.fail_json(msg=f"{path} is covered by another's mount; unmount it: fusermount3 -u {path}")
     if detached and not module.check_mode:
         done = subprocess.run(["umount", "-l", path], capture_output=True, text=True, check=False)
         if done.returncode:
@@ -77,7 +86,10 @@ def main() -> None:
     if not (detached and module.check_mode) and os.path.ismount(path):
         module.exit_json(changed=detached, detached=detached, mounted=True)
 
-    there = Path(path).is_dir() and not (detached and module.check_mode)
+    covered = detached and module.check_mode
+    there = Path(path).is_dir() and not covered
+    if there and any(Path(path).iterdir()):
+        module.fail_json(msg=f"{path} holds files, which a mount would hide; move them away or mount elsewhere")
     right = there and Path(path).stat().st_uid == account.pw_uid
     if not right and not module.check_mode:
         try:

@@ -77,10 +77,11 @@ def test_a_file_in_the_way_and_an_unknown_user_are_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     me = pwd.getpwuid(os.getuid()).pw_name
     assert "cannot be made" in call("fuse_mountpoint", path=str(tmp_path / "file" / "x"), owner=me)["msg"]
+    assert "holds files" in call("fuse_mountpoint", path=str(tmp_path), owner=me)["msg"]
     assert "no user nobody-at-all" in call("fuse_mountpoint", path=str(tmp_path / "x"), owner="nobody-at-all")["msg"]
 
 
-@pytest.mark.parametrize(("code", "dead"), [(errno.ENOTCONN, True), (errno.ENOENT, False), (errno.EACCES, False)])
+@pytest.mark.parametrize(("code", "dead"), [(errno.ENOTCONN, True), (errno.ECONNABORTED, True), (errno.ENOENT, False)])
 def test_only_a_mount_without_a_process_is_dead(monkeypatch: pytest.MonkeyPatch, code: int, dead: bool) -> None:
     module = load("fuse_mountpoint")
 
