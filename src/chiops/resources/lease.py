@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from chiops.cloud.base import Lease, ReservationRequest, State
-from chiops.errors import NotFound, Policy
+from chiops.errors import NotFound
 from chiops.names import format_duration
 from chiops.resources import waiting
 from chiops.resources.kind import Op, Verdict, Workbench, expect
+from chiops.resources.lease_policy import check_length
 
 READY_TIMEOUT_S = 300
 GONE_TIMEOUT_S = 600
@@ -29,13 +30,7 @@ class LeaseKind:
     noun = "lease"
 
     def judge(self, wanted: LeaseWanted, bench: Workbench) -> Verdict:
-        longest = bench.facts.max_lease_days
-        if longest and wanted.duration > timedelta(days=longest):
-            raise Policy(
-                f"a lease of {format_duration(wanted.duration)} is longer than {bench.facts.name} allows",
-                why=f"at most {longest:g} days",
-                todo="ask for less with --set duration=…",
-            )
+        check_length(bench.facts, wanted.flavors, wanted.duration)
         now = datetime.now(UTC)
         for lease in bench.seen.leases:
             if lease.name == wanted.name and lease.mark == bench.mark and lease.end > now:

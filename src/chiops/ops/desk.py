@@ -1,0 +1,118 @@
+"""One site, opened for a single command: who we are there, what is ours, and how a change is noted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from chiops import progress
+from chiops.cloud import sites
+from chiops.cloud.base import Cloud, Ec2Credential, Identity, Mark, Resource, SiteFacts
+from chiops.errors import NotOurs, UsageError
+from chiops.lab.buckets import NO_LAB
+from chiops.lab.journal import Entry, Journal
+from chiops.resources.kind import Seen, Workbench, observe
+
+Confirm = Callable[[str], None]
+"""Asks the person one question; raises `Declined` if the answer is no."""
+
+R = TypeVar("R", bound=Resource | Ec2Credential)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """An open site; what is made here belongs to ``lab``, which is `NO_LAB` for what no `down` shall take."""
+
+    cloud: Cloud
+    facts: SiteFacts
+    lab: str = NO_LAB
+
+    @cached_property
+    def me(self) -> Identity:
+        return self.cloud.identity.whoami()
+
+    @property
+    def site(self) -> str:
+        return self.cloud.site
+
+    @property
+    def mark(self) -> Mark:
+        """What is made here carries this."""
+        return Mark(self.lab, self.me.user_id)
+
+    def is_ours(self, resource: Resource | Ec2Credential) -> bool:
+        """Whether our chiops made it, for whichever lab."""
+        return resource.mark is not None and resource.mark.owner == self.me.user_id
+
+    def own(self, resource: R, noun: str, name: str) -> R:
+        """The resource, if it is ours and may be changed or deleted.
+
+        Raises:
+            NotOurs: it is not.
+        """
+        if not self.is_ours(resource):
+            raise NotOurs(
+                f"the {noun} {name} at {self.site} was not made by your chiops",
+                why="made by another person" if resource.mark else "it carries no mark",
+                todo="change it with the tool that made it",
+            )
+        return resource
+
+    def look(self, *parts: str) -> Seen:
+        """List those parts of the site, all at once; names as in `Seen`."""
+        return observe(self.cloud, frozenset(parts))
+
+    def bench(self, seen: Seen, mark: Mark | None = None, public_key: str = "") -> Workbench:
+        """A workbench for the resource kinds, with our mark or the one that a resource has."""
+        return Workbench(self.cloud, self.facts, mark or self.mark, seen, public_key)
+
+    @contextmanager
+    def change(self, op: str, kind: str, name: str, mark: Mark | None = None) -> Iterator[tuple[progress.Task, Entry]]:
+        """Show and journal a change while the body makes it; ``kind`` is the noun."""
+        journal = Journal()
+        try:
+            with (
+                progress.task(f"{op} {kind} {name}") as task,
+                journal.entry(
+                    lab=mark.lab if mark else self.lab, site=self.site, op=op, kind=kind.replace(" ", "_"), name=name
+                ) as entry,
+            ):
+                yield task, entry
+        finally:
+            journal.close()
+
+
+@contextmanager
+def opened(site: str | None, lab: str | None = None, *, objects: bool = False) -> Iterator[Desk]:
+    """Open a site.
+
+    Args:
+        site: its name; without one the lab's, or the default.
+        lab: the lab that new resources shall belong to; none without one.
+        objects: whether the object store's site is meant, where that is another.
+
+    Raises:
+        UsageError: no such site, no such lab is up, or the lab is at another site.
+    """
+    name = _lab_site(lab, site) if lab else site or sites.DEFAULT_SITE
+    facts = sites.site(name)
+    if objects and facts.object_site:
+        facts = sites.site(facts.object_site)
+    with sites.connect(facts.name) as cloud:
+        yield Desk(cloud, facts, lab or NO_LAB)
+
+
+def _lab_site(lab: str, site: str | None) -> str:
+    from chiops.lab.session import pick
+
+    journal = Journal()
+    try:
+        record = pick(journal, lab)
+    finally:
+        journal.close()
+    if site not in (None, record.site):
+        raise UsageError(f"the lab {lab} is at {record.site}, not at {site}", todo="leave --site out")
+    return record.site
