@@ -1,0 +1,92 @@
+"""Emptying a bucket on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from chiops.cloud.base import Cloud, Ec2Credential, S3Access
+from chiops.data import s3
+from chiops.data.purge import Purged, purge
+from chiops.errors import Auth, Conflict, NotFound
+from tests.support.scratch import Scratch
+
+ODD_KEYS = (
+    "a",
+    "a/b",
+    "sp ace+plus%25&<>\"'",
+    "ünï/雪",
+    "line\nbreak",
+    "tab\t",
+    "ctl\x01",
+    "q?x=1#f",
+    "trailing ",
+)
+
+
+@pytest.fixture(scope="module")
+def credential(shared: Scratch) -> Ec2Credential:
+    return shared.credential()
+
+
+@pytest.fixture
+def access(cloud: Cloud, scratch: Scratch, credential: Ec2Credential) -> Iterator[S3Access]:
+    """A bucket and the key to it; emptied at the end even if the test is not."""
+    bucket = scratch.bucket()
+    access = S3Access(
+        bucket=bucket.name, endpoint=cloud.objects.endpoint(), access=credential.access, secret=credential.secret
+    )
+    yield access
+    purge(access)
+
+
+def test_all_goes_whatever_its_name(cloud: Cloud, access: S3Access) -> None:
+    client = s3.client(access)
+    for key in ODD_KEYS:
+        client.put_object(Bucket=access.bucket, Key=key, Body=b"12345")
+    with pytest.raises(Conflict):
+        cloud.objects.delete(access.bucket)
+    assert purge(access) == Purged(objects=len(ODD_KEYS), bytes=5 * len(ODD_KEYS))
+    assert purge(access) == Purged()
+
+
+def test_more_than_a_page_goes(access: S3Access) -> None:
+    client = s3.client(access)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: client.put_object(Bucket=access.bucket, Key=f"p/{n:04}", Body=b"x"), range(1100)))
+    totals: list[Purged] = []
+    assert purge(access, on_progress=totals.append).objects == 1100
+    assert len(totals) >= 2, "progress is told batch by batch"
+    assert client.list_objects_v2(Bucket=access.bucket)["KeyCount"] == 0
+
+
+def test_unfinished_uploads_go(access: S3Access) -> None:
+    client = s3.client(access)
+    client.create_multipart_upload(Bucket=access.bucket, Key="half")
+    assert purge(access) == Purged(uploads=1)
+    assert client.list_multipart_uploads(Bucket=access.bucket).get("Uploads", []) == []
+
+
+def test_versions_and_delete_markers_go(access: S3Access) -> None:
+    client = s3.client(access)
+    client.put_bucket_versioning(Bucket=access.bucket, VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"one", b"two"):
+        client.put_object(Bucket=access.bucket, Key="kept twice", Body=body)
+    client.put_object(Bucket=access.bucket, Key="deleted", Body=b"gone")
+    client.delete_object(Bucket=access.bucket, Key="deleted")
+    purged = purge(access)
+    assert (purged.objects, purged.versions) == (1, 3)
+    assert "Versions" not in client.list_object_versions(Bucket=access.bucket)
+
+
+def test_a_wrong_key_and_an_unknown_bucket_are_told(access: S3Access) -> None:
+    wrong = S3Access(bucket=access.bucket, endpoint=access.endpoint, access=access.access, secret="wrong")
+    with pytest.raises(Auth):
+        purge(wrong)
+    unknown = S3Access(
+        bucket=f"{access.bucket}-not", endpoint=access.endpoint, access=access.access, secret=access.secret
+    )
+    with pytest.raises(NotFound):
+        purge(unknown)
