@@ -12,7 +12,7 @@ from chiops.cloud.base import Bucket, Mark, S3Endpoint
 from chiops.cloud.local.locks import FileLock
 from chiops.cloud.local.space import require_free
 from chiops.data import names, s3
-from chiops.errors import ChiopsError, Conflict, InvalidRequest, NotFound
+from chiops.errors import ChiopsError, Conflict, InvalidRequest, NotFound, Transient
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -75,6 +75,7 @@ class LocalObjects:
         Raises:
             InvalidRequest: S3 would not have that name; says which rule it breaks and suggests another.
             Conflict: there is one of that name.
+            Transient: whether there is one cannot be found out now.
             Capacity: the disk is full.
         """
         if problem := names.bucket_name_problem(name):
@@ -82,8 +83,14 @@ class LocalObjects:
             raise InvalidRequest(what, todo=todo)
         self._settle()
         with self._lock():
-            if self._store.row("SELECT name FROM buckets WHERE name = ?", (name,)):
-                raise Conflict(f"There is a bucket {name} already", todo="choose another name")
+            if row := self._store.row("SELECT sure FROM buckets WHERE name = ?", (name,)):
+                if row["sure"]:
+                    raise Conflict(f"There is a bucket {name} already", todo="choose another name")
+                raise Transient(
+                    f"It is not known whether there is a bucket {name} already",
+                    why="making or deleting it was broken off, and the S3 server does not answer",
+                    todo="try again",
+                )
             require_free(f"Making the bucket {name}", self._site.root, MIN_FREE)
             client = self._client()
             self._store.execute(
