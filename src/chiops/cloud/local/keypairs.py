@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import sqlite3
 from datetime import UTC, datetime
@@ -70,7 +69,7 @@ def fingerprint(public_key: str) -> str:
     words = public_key.split()
     try:
         kind, blob = words[0], base64.b64decode(words[1], validate=True)
-    except (IndexError, binascii.Error) as error:
+    except (IndexError, ValueError) as error:
         raise _no_key("it is not a line like ssh-ed25519 AAAA… name") from error
     fields = _fields(blob)
     if len(public_key.strip().splitlines()) != 1 or len(fields) < 2 or fields[0] != kind.encode():

@@ -1,0 +1,133 @@
+"""Killed at any point while a server is made, rebuilt or deleted: whoever opens the site next brings it to an end."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chiops.cloud.base import Mark, Server, ServerRequest, State
+from chiops.cloud.local import containers
+from chiops.cloud.local.cloud import LocalCloud
+from tests.support.target import IMAGE
+
+pytestmark = pytest.mark.nodes
+
+HERE = "chiops.cloud.local"
+
+
+@pytest.fixture
+def keypair(local_cloud: LocalCloud, key: tuple[Path, str]) -> Iterator[str]:
+    name = f"killed-{secrets.token_hex(3)}"
+    local_cloud.compute.create_keypair(name, key[1], mark=Mark("doomed", "me"))
+    yield name
+    local_cloud.compute.delete_keypair(name)
+
+
+@pytest.fixture
+def server(local_cloud: LocalCloud, keypair: str) -> Iterator[Server]:
+    request = ServerRequest(
+        name="doomed", image_id=IMAGE, flavor_id="m1.tiny", keypair=keypair, mark=Mark("doomed", "me")
+    )
+    yield local_cloud.compute.create(request)
+    for left in doomed(local_cloud):
+        local_cloud.compute.delete(left.id)
+
+
+def doomed(cloud: LocalCloud) -> list[Server]:
+    """The servers of these tests."""
+    return [server for server in cloud.compute.list() if server.name == "doomed"]
+
+
+def kill(action: str, point: str, moment: str, keypair: str, server_id: str = "") -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.unit.cloud.local.killed",
+        action,
+        f"{HERE}.{point}",
+        moment,
+        keypair,
+        server_id,
+    ]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, f"it was to be killed, but: {done.stderr}"
+
+
+def remains(cloud: LocalCloud) -> dict[str, set[str]]:
+    """What the site still knows of servers that Docker does not have."""
+    there = containers.server_ids(cloud.local)
+    known = {
+        "folders": {entry.name for entry in cloud.local.nodes_dir.glob("*/")},
+        "files": {entry.name.split(".")[0] for entry in cloud.local.nodes_dir.iterdir() if entry.is_file()},
+    }
+    for table in ("fixed_ips", "slot_blocks", "server_groups"):
+        known[table] = {row["server_id"] for row in cloud.local.store.rows(f"SELECT server_id FROM {table}")}  # noqa: S608
+    return {kind: ids - there for kind, ids in known.items() if ids - there}
+
+
+@pytest.mark.parametrize(
+    ("point", "moment"),
+    [
+        ("addresses:Addresses.reserve_fixed", "after"),
+        ("slots:Slots.reserve", "after"),
+        ("network:LocalNetwork.write_node_files", "after"),
+        ("containers:put", "before"),
+        ("node:start", "before"),
+        ("node:start", "after"),
+    ],
+)
+def test_making(local_cloud: LocalCloud, keypair: str, point: str, moment: str) -> None:
+    kill("create", point, moment, keypair)
+    with LocalCloud():
+        pass
+    assert remains(local_cloud) == {}
+    found = doomed(local_cloud)
+    assert len(found) <= 1
+    for server in found:
+        assert server.state is State.READY, "what can be completed is"
+        local_cloud.compute.delete(server.id)
+    assert doomed(local_cloud) == []
+
+
+@pytest.mark.parametrize(
+    ("point", "moment"),
+    [
+        ("servers:LocalCompute._remove_container", "before"),
+        ("servers:LocalCompute._remove_container", "after"),
+        ("slots:Slots.release", "after"),
+        ("network:LocalNetwork.forget_server", "after"),
+    ],
+)
+def test_deleting(local_cloud: LocalCloud, keypair: str, server: Server, point: str, moment: str) -> None:
+    kill("delete", point, moment, keypair, server.id)
+    with LocalCloud():
+        pass
+    assert remains(local_cloud) == {}
+    for left in doomed(local_cloud):
+        assert left.state is State.READY, "it is either there or gone"
+
+
+@pytest.mark.parametrize(
+    ("point", "moment"),
+    [
+        ("servers:LocalCompute._remove_container", "before"),
+        ("servers:LocalCompute._remove_container", "after"),
+        ("containers:put", "before"),
+        ("node:start", "after"),
+    ],
+)
+def test_rebuilding(local_cloud: LocalCloud, keypair: str, server: Server, point: str, moment: str) -> None:
+    kill("rebuild", point, moment, keypair, server.id)
+    (between,) = doomed(local_cloud)
+    assert between.id == server.id, "it is never missing from the list"
+    with LocalCloud():
+        pass
+    assert remains(local_cloud) == {}
+    (after,) = doomed(local_cloud)
+    assert (after.id, after.state, after.fixed_address) == (server.id, State.READY, server.fixed_address)
