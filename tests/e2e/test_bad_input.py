@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,15 +62,31 @@ def test_status_of_nothing_is_no_error(empty: Chiops) -> None:
     assert empty.ok("status", "-o", "json").json() == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="hides programs from one process, for which root is needed")
+@pytest.mark.skipif(Path("/var/run/docker.sock").exists(), reason="a Docker runs here, so it can't be absent")
 def test_docker_absent_and_nothing_to_install_it_with(empty: Chiops) -> None:
-    tools = empty.folder / "bin"
-    tools.mkdir()
-    for name in ("ssh", "ssh-keygen"):
-        (tools / name).symlink_to(shutil.which(name) or name)
-    bare = {"PATH": str(tools), "DOCKER_HOST": f"unix://{empty.folder}/no.sock"}
-    told = Chiops(empty.state_home, empty.folder, bare).refused("up", "object-lab", "--yes")
-    assert "Docker" in told
+    """In a mount namespace in which neither the daemon nor the package manager can be started."""
+    hide = 'for p in dockerd apt-get; do f=$(command -v $p) && mount --bind /dev/null "$f"; done; exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", hide, "sh", *empty.argv("up", "object-lab", "--yes")],
+        cwd=empty.folder,
+        env=empty.env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert "docker" in told.lower()
     assert "install" in told.lower()
+
+
+def test_the_docker_that_was_named_does_not_answer(empty: Chiops) -> None:
+    named = {"DOCKER_HOST": f"unix://{empty.folder}/no.sock"}
+    told = Chiops(empty.state_home, empty.folder, named).refused("up", "object-lab", "--yes")
+    assert told == "The Docker that DOCKER_HOST names does not answer. Start it, or unset DOCKER_HOST."
 
 
 @pytest.fixture
