@@ -64,6 +64,8 @@ class S3Server:
             CloudError, Timeout: it ended or does not answer; its log's last words say why.
         """
         with locked(self._home / "lock"):
+            # Docker first: one that died may have left a server, running or not
+            self._site.engine.client()
             if self.running():
                 self._wait_until_answers()
                 return

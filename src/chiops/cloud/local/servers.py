@@ -108,6 +108,8 @@ class LocalCompute:
         server_id = str(uuid.uuid4())
         with self._working_on(server_id):
             subnet = self._site.subnet()
+            # first of all, so that `mend` finds whatever comes after it
+            self._site.node_dir(server_id).mkdir(mode=0o700)
             try:
                 spec = Spec(
                     id=server_id,
@@ -179,7 +181,7 @@ class LocalCompute:
         for folder in self._site.nodes_dir.glob("*/"):
             server_id = folder.name
             container = there.get(server_id)
-            if container and container["State"] != "created":
+            if container and container["State"] != "created" and not self._rebuild_file(server_id).exists():
                 continue
             lock = FileLock(self._site.node_lock(server_id, "work"))
             if not lock.acquire(wait=False):
@@ -206,6 +208,8 @@ class LocalCompute:
             spec = Spec.from_container(container)
             self._remove_container(container["Id"], spec.name)
             self._build(spec)
+            self._site.node_started(server_id)
+        rebuild.unlink(missing_ok=True)
 
     def _booked(self, request: ServerRequest) -> tuple[Flavor, str, str]:
         """The flavor that a request means, with lease and reservation if it is a reserved one."""
@@ -227,7 +231,6 @@ class LocalCompute:
         return flavors.by_name(reservation.flavor_name), lease.id, reservation.id
 
     def _build(self, spec: Spec) -> None:
-        self._site.node_dir(spec.id).mkdir(exist_ok=True, mode=0o700)
         self._network.write_node_files(spec.id)
         node.start(self._site, node.make(self._site, spec), spec.name)
 
