@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,14 +38,14 @@ def s3(cloud: Cloud, access: str | None, secret: str | None) -> S3Client:
     )
 
 
-def refused(ask: Callable[[], object]) -> bool:
-    """Whether the server answers 403; any other failure is the test's."""
+def refused(ask: Callable[[], object], *, statuses: Container[int] = (401, 403)) -> bool:
+    """Whether the server answers with one of ``statuses``; any other failure is the test's."""
     from botocore.exceptions import ClientError
 
     try:
         ask()
     except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] not in {401, 403}:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] not in statuses:
             raise
         return True
     return False
@@ -186,9 +187,15 @@ def test_a_wrong_key_is_refused(cloud: Cloud, bucket: Bucket, client: S3Client, 
     ]
     for access, secret in pairs:
         wrong = s3(cloud, access, secret)
-        assert refused(lambda wrong=wrong: wrong.get_object(Bucket=bucket.name, Key="private"))  # type: ignore[misc]
-        assert refused(lambda wrong=wrong: wrong.list_objects_v2(Bucket=bucket.name))  # type: ignore[misc]
-        assert refused(lambda wrong=wrong: wrong.put_object(Bucket=bucket.name, Key="new", Body=b""))  # type: ignore[misc]
+        # Swift takes a request without a signature for one of its own API, and then finds nothing under that path
+        statuses = (401, 403) if access else range(400, 500)
+        asks: list[Callable[[], object]] = [
+            partial(wrong.get_object, Bucket=bucket.name, Key="private"),
+            partial(wrong.list_objects_v2, Bucket=bucket.name),
+            partial(wrong.put_object, Bucket=bucket.name, Key="new", Body=b""),
+        ]
+        for ask in asks:
+            assert refused(ask, statuses=statuses)
 
 
 def test_a_revoked_key_is_refused_and_others_are_not(

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from chiops.cloud.base import SiteFacts
 from chiops.errors import Ambiguous, UsageError
 
-
 ENVIRONMENT = "envvars"
 """What openstacksdk calls the OS_* variables as an entry."""
 

@@ -19,7 +19,7 @@ from chiops.cloud.openstack import times
 from chiops.cloud.openstack.once import once
 from chiops.cloud.openstack.record import Record
 from chiops.cloud.openstack.site import Site
-from chiops.errors import Auth
+from chiops.errors import Auth, NotFound
 
 
 class OpenStackIdentity:
@@ -90,8 +90,14 @@ class OpenStackIdentity:
 
     def delete_ec2_credential(self, access: str) -> None:
         """Revoke a pair; S3 servers notice within their cache's time."""
-        with self._site.doing("revoking an EC2 credential", f"EC2 credential {access}"):
-            self._keystone.delete_credential(hashlib.sha256(access.encode()).hexdigest(), ignore_missing=False)
+        try:
+            with self._site.doing("revoking an EC2 credential", f"EC2 credential {access}"):
+                self._keystone.delete_credential(hashlib.sha256(access.encode()).hexdigest(), ignore_missing=False)
+        except Auth as refused:
+            # Keystone says 403 of what is not there, so as not to tell which exist
+            if access in {credential.access for credential in self.ec2_credentials()}:
+                raise
+            raise NotFound(f"there is no EC2 credential {access} of yours at {self._site.facts.name}") from refused
         self._record.drop(access)
 
 

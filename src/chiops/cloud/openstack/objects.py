@@ -20,6 +20,8 @@ from chiops.cloud.openstack.site import Site
 from chiops.errors import Conflict, InvalidRequest, NotFound
 
 PAGE = 10_000
+SEGMENTS = "+segments"
+"""Swift's S3 layer puts the parts of an upload into a container of this suffix, which S3 itself never shows."""
 _META = "X-Container-Meta-"
 _REMOVE = "X-Remove-Container-Meta-"
 
@@ -63,6 +65,7 @@ class OpenStackObjects:
                 items = [*items, *page]
                 if len(page) < PAGE:
                     break
+        items = [item for item in items if not item["name"].endswith(SEGMENTS)]
         names = {str(item["name"]) for item in items}
         remembered = [name for name in self._record.all() if name in names]
         ours = {bucket.name: bucket for bucket in self._read(remembered)}
@@ -142,6 +145,8 @@ class OpenStackObjects:
         with self._site.doing(f"deleting the bucket {name}", f"bucket {name}"):
             self._api.delete(_path(name))
         self._record.drop(name)
+        # Where Swift's S3 kept the parts of large objects; refused as long as there are any
+        self._api.delete(_path(name + SEGMENTS), raise_exc=False)
 
 
 def _path(name: str) -> str:
