@@ -1,4 +1,4 @@
-"""The entry point: global options, and every noun and verb in one place."""
+"""The entry point: global options and the verbs; the nouns are in `nouns`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 import chiops
-from chiops.cli import bench, bucket, data, doctor, lifecycle, nodes, site
+from chiops.cli import doctor, lifecycle, nodes
 from chiops.cli.common import OutputOption, SiteOption, VerboseOption, YesOption, remember
+from chiops.cli.nouns import Root
 
 app = typer.Typer(
     name="chiops",
+    cls=Root,
     help="Provision, configure and benchmark storage labs on Chameleon Cloud, or on this machine.",
     no_args_is_help=True,
     rich_markup_mode=None,  # plain help starts twice as fast
@@ -47,8 +49,6 @@ def root(
 lifecycle.register(app)
 nodes.register(app)
 doctor.register(app)
-for noun in (site.app, bucket.app, data.app, bench.app):
-    app.add_typer(noun)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ class KeypairKind:
         for keypair in bench.seen.keypairs:
             if keypair.name != wanted.name:
                 continue
-            if _material(keypair.public_key) == _material(bench.public_key):
+            if same_key(keypair.public_key, bench.public_key):
                 return Verdict(Op.KEEP, "the key is this machine's", keypair)
             if keypair.mark == bench.mark:
                 return Verdict(Op.REPLACE, "the key is not this machine's", keypair)
@@ -49,6 +49,6 @@ class KeypairKind:
             return
 
 
-def _material(public_key: str) -> list[str]:
-    """Type and key without the comment, which services may drop."""
-    return public_key.split()[:2]
+def same_key(one: str, other: str) -> bool:
+    """Whether two public keys are the same but for their comment, which services may drop or change."""
+    return bool(one.split()[1:2]) and one.split()[:2] == other.split()[:2]

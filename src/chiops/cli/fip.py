@@ -1,0 +1,92 @@
+"""``chiops fip``: floating IPs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chiops.cli.common import app as group
+from chiops.cli.common import command, confirm, options
+from chiops.cli.shown import ForLabOption, document, whose
+from chiops.output import emit
+
+if TYPE_CHECKING:
+    from chiops.cloud.base import FloatingIp
+    from chiops.ops.desk import Desk
+
+app = group("fip", "Floating IPs: addresses that are reached from outside.")
+AddressArgument = Annotated[str, typer.Argument(metavar="ADDRESS", help="The address, or its id.")]
+ServerArgument = Annotated[str, typer.Argument(metavar="SERVER", help="The server's name or id.")]
+
+
+@command(app, "list", epilog="Example: chiops fip list")
+def list_() -> None:
+    """List the project's floating IPs and where they lead."""
+    from chiops.ops.desk import opened
+
+    with opened(options.site) as desk:
+        seen = desk.look("floating_ips", "servers")
+        names = {server.id: server.name for server in seen.servers}
+        rows = [
+            {
+                "address": one.address,
+                "server": names.get(one.server_id, one.server_id),
+                "status": one.status,
+                "whose": whose(desk, one),
+                "id": one.id,
+            }
+            for one in seen.floating_ips
+        ]
+        shown = [document(desk, one, server=names.get(one.server_id, "")) for one in seen.floating_ips]
+    emit(shown, options.output, table=rows, text="" if rows else "No floating IPs.")
+
+
+@command(app, "create", epilog="Example: chiops fip create --server node-block-netID")
+def create(
+    server: Annotated[
+        str | None, typer.Option(help="Bind it to this server, by name or id.", show_default=False)
+    ] = None,
+    lab: ForLabOption = None,
+) -> None:
+    """Allocate a floating IP, and bind it to a server if one is named."""
+    from chiops.ops import addresses
+    from chiops.ops.desk import opened
+
+    with opened(options.site, lab) as desk:
+        _emit(desk, addresses.create(desk, server), f" leads to {server}." if server else " is yours.")
+
+
+@command(app, "bind", epilog="Example: chiops fip bind 192.0.2.7 node-block-netID")
+def bind(address: AddressArgument, server: ServerArgument) -> None:
+    """Have a floating IP of ours lead to a server of ours."""
+    from chiops.ops import addresses
+    from chiops.ops.desk import opened
+
+    with opened(options.site) as desk:
+        _emit(desk, addresses.bind(desk, address, server), f" leads to {server}.")
+
+
+@command(app, "unbind", epilog="Example: chiops fip unbind 192.0.2.7")
+def unbind(address: AddressArgument) -> None:
+    """Have a floating IP of ours lead nowhere; it stays ours."""
+    from chiops.ops import addresses
+    from chiops.ops.desk import opened
+
+    with opened(options.site) as desk:
+        _emit(desk, addresses.unbind(desk, address), " leads nowhere.")
+
+
+@command(app, "delete", epilog="Example: chiops fip delete 192.0.2.7")
+def delete(address: AddressArgument) -> None:
+    """Give a floating IP of ours back."""
+    from chiops.ops import addresses
+    from chiops.ops.desk import opened
+
+    with opened(options.site) as desk:
+        gone = addresses.delete(desk, address, confirm)
+    emit({"deleted": gone.address, "id": gone.id}, options.output, text=f"Gave {gone.address} back.")
+
+
+def _emit(desk: Desk, address: FloatingIp, words: str) -> None:
+    emit(document(desk, address), options.output, text=f"{address.address}{words}")

@@ -1,0 +1,213 @@
+"""Leases one at a time: booked, extended, waited for, ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from chiops import progress
+from chiops.cloud.base import Lease, Reservation, ReservationRequest, Server, State
+from chiops.errors import CloudError, Conflict, NotOurs
+from chiops.names import format_duration
+from chiops.ops import moments, resolve
+from chiops.ops.desk import Confirm, Desk
+from chiops.resources import waiting
+from chiops.resources.lease import GONE_TIMEOUT_S, READY_TIMEOUT_S, LeaseKind
+from chiops.resources.lease_policy import check_extension, check_length, service_units
+
+NOUN = "lease"
+LIVE = (State.READY, State.PENDING)
+ROUNDING = timedelta(minutes=1)
+"""Sites count in whole minutes."""
+
+
+@dataclass(frozen=True)
+class Booked:
+    """A lease, whether it is ``new``, and its price in service units where that is known."""
+
+    lease: Lease
+    new: bool
+    service_units: float | None = None
+
+
+def find(desk: Desk, leases: Iterable[Lease], word: str) -> Lease:
+    """The lease of that name or id; one that runs beats ended ones of its name."""
+    return resolve.one(
+        leases,
+        word,
+        NOUN,
+        desk.site,
+        prefer=lambda lease: lease.state in LIVE,
+        describe=lambda lease: f"{lease.status}, ends {moments.utc(lease.end)}",
+    )
+
+
+def create(
+    desk: Desk,
+    name: str,
+    wanted: Sequence[ReservationRequest],
+    *,
+    end: datetime,
+    start: datetime | None = None,
+    wait: bool = True,
+) -> Booked:
+    """Book, and wait until it is active unless it starts later. One of ours that books the same is taken as it is.
+
+    Raises:
+        Policy: longer than the site allows.
+        Conflict: the name stands for another lease.
+        NotFound: no such flavor.
+    """
+    seen = desk.look("leases", "flavors")
+    now = datetime.now(UTC)
+    flavors = [resolve.one(seen.flavors, item.flavor, "flavor", desk.site) for item in wanted if item.flavor]
+    length = end - max(start or now, now)
+    check_length(desk.facts, [flavor.name for flavor in flavors], length)
+    price = service_units(wanted, seen.flavors, length)
+    found = _namesake(desk, seen.leases, name, wanted, {item.id: item.name for item in flavors})
+    if found:
+        return Booked(_ready(desk, found) if wait and found.start <= now else found, new=False)
+    with desk.change("create", NOUN, name) as (_, entry):
+        lease = desk.cloud.leases.create(name, end=end, start=start, reservations=wanted, mark=desk.mark)
+        entry.resource = lease.id
+        if wait and (start is None or start <= now):
+            lease = _ready(desk, lease)
+    return Booked(lease, new=True, service_units=price)
+
+
+def _namesake(
+    desk: Desk,
+    leases: Iterable[Lease],
+    name: str,
+    wanted: Sequence[ReservationRequest],
+    flavor_names: dict[str, str],
+) -> Lease | None:
+    """A lease that has the name now, and serves as it is."""
+    for lease in leases:
+        if lease.name != name or lease.state in (State.ENDED, State.DELETING):
+            continue
+        if not desk.is_ours(lease):
+            raise Conflict(f"a lease {name} of someone else exists at {desk.site}", todo="choose another name")
+        if lease.state is State.FAILED:
+            raise Conflict(
+                f"your lease {name} is in {lease.status}",
+                why=lease.fault,
+                todo=f"delete it with `chiops lease delete {lease.id}`",
+            )
+        asked = Counter({(it.kind, flavor_names.get(it.flavor, it.flavor)): it.amount for it in wanted})
+        if asked != Counter({(it.kind, it.flavor_name): it.amount for it in lease.reservations}) or (
+            lease.mark and lease.mark.lab != desk.lab
+        ):
+            raise Conflict(
+                f"your lease {name} exists and books {reserves(lease)}",
+                todo="choose another name, or delete it first",
+            )
+        return lease
+    return None
+
+
+def reserves(lease: Lease) -> str:
+    """What it holds, for people: ``1 × m1.large, 2 × floating IP``."""
+    return ", ".join(f"{item.amount} × {_thing(item)}" for item in lease.reservations) or "nothing"
+
+
+def _thing(item: Reservation) -> str:
+    return item.flavor_name or {"physical:host": "host", "virtual:floatingip": "floating IP"}.get(item.kind, item.kind)
+
+
+def _ready(desk: Desk, lease: Lease) -> Lease:
+    return waiting.until_ready(desk.cloud.leases.get, lease, noun=NOUN, timeout_s=READY_TIMEOUT_S)
+
+
+def wait(desk: Desk, word: str, timeout_s: float) -> Lease:
+    """Wait until a lease is active.
+
+    Raises:
+        ResourceFailed: it failed; with its fault.
+        Conflict: it is over.
+        Timeout: not within ``timeout_s`` seconds.
+    """
+    lease = find(desk, desk.cloud.leases.list(), word)
+    if lease.state not in (*LIVE, State.FAILED):
+        raise Conflict(f"the lease {lease.name} is {lease.status}", todo="make a new one with `chiops lease create`")
+    with progress.task(f"wait for lease {lease.name}"):
+        return waiting.until_ready(desk.cloud.leases.get, lease, noun=NOUN, timeout_s=timeout_s)
+
+
+def extend(
+    desk: Desk, word: str, confirm: Confirm, *, by: timedelta | None = None, end: datetime | None = None
+) -> Lease:
+    """Move the end of a lease of ours, having asked; only the end is sent, and what came of it is read anew.
+
+    Raises:
+        Policy: the site's rules forbid it.
+        ResourceFailed: the extension broke the lease; with its fault.
+        NotOurs: it is not ours.
+    """
+    lease = desk.own(find(desk, desk.cloud.leases.list(), word), NOUN, word)
+    until = end or lease.end + (by or timedelta())
+    check_extension(desk.facts, lease, until, datetime.now(UTC))
+    confirm(f"Extend {lease.name} by {format_duration(until - lease.end)}, to {moments.local(until)}?")
+    with desk.change("extend", NOUN, lease.name, lease.mark) as (_, entry):
+        entry.resource = lease.id
+        moved = desk.cloud.leases.extend(lease.id, until)
+        states = (State.READY, State.PENDING) if lease.state is State.PENDING else ()
+        moved = waiting.until_ready(desk.cloud.leases.get, moved, noun=NOUN, timeout_s=READY_TIMEOUT_S, states=states)
+        if moved.end + ROUNDING < until:
+            raise CloudError(f"{desk.site} moved the end of {lease.name} only to {moments.local(moved.end)}")
+    return moved
+
+
+def servers_on(lease: Lease, servers: Iterable[Server]) -> list[Server]:
+    """The servers that go when the lease ends, whoever made them."""
+    flavors = {f"reservation:{item.id}" for item in lease.reservations}
+    return [server for server in servers if server.lease_id == lease.id or server.flavor in flavors]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What went with a lease, and what stays although nothing uses it now."""
+
+    lease: Lease
+    servers: tuple[Server, ...]
+    addresses: tuple[str, ...]
+
+
+def delete(desk: Desk, word: str, confirm: Confirm) -> Ended:
+    """End a lease of ours, and with it every server on it; returns once they are gone.
+
+    Raises:
+        NotOurs: it is not ours, or somebody else's server is on it.
+    """
+    seen = desk.look("leases", "servers", "floating_ips", "volumes")
+    lease = desk.own(find(desk, seen.leases, word), NOUN, word)
+    doomed = servers_on(lease, seen.servers)
+    if others := [server.name for server in doomed if not desk.is_ours(server)]:
+        raise NotOurs(
+            f"the lease {lease.name} carries servers that are not yours: {', '.join(others)}",
+            todo="have them deleted by those who made them; they would go with the lease",
+        )
+    ids = {server.id for server in doomed}
+    volumes = [volume.name for volume in seen.volumes if any(at.server_id in ids for at in volume.attachments)]
+    confirm(_question(lease, doomed, volumes))
+    with desk.change("delete", NOUN, lease.name, lease.mark) as (task, entry):
+        entry.resource = lease.id
+        LeaseKind().take(lease, desk.bench(seen))
+        for server in doomed:
+            task.note(f"server {server.name} goes")
+            waiting.until_gone(
+                desk.cloud.compute.get, server.id, what=f"server {server.name}", timeout_s=GONE_TIMEOUT_S
+            )
+    addresses = tuple(ip.address for ip in seen.floating_ips if ip.server_id in ids)
+    return Ended(lease, tuple(doomed), addresses)
+
+
+def _question(lease: Lease, doomed: Sequence[Server], volumes: Sequence[str]) -> str:
+    parts = [f"Delete the lease {lease.name}"]
+    if doomed:
+        parts.append(f" and with it the server{'s' * (len(doomed) > 1)} {', '.join(one.name for one in doomed)}")
+    if volumes:
+        parts.append(f", to which {', '.join(volumes)} {'is' if len(volumes) == 1 else 'are'} still attached")
+    return "".join(parts) + "?"

@@ -1,0 +1,233 @@
+"""How a single server is made: on a lease, from an image, on its own disk or a volume, with address and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chiops.cloud.base import (
+    BootVolume,
+    Flavor,
+    Image,
+    Keypair,
+    Lease,
+    Reservation,
+    SecurityGroup,
+    Server,
+    ServerRequest,
+    State,
+)
+from chiops.errors import Conflict, NotFound, UsageError
+from chiops.ops import leases, resolve, shell
+from chiops.ops.desk import Desk
+from chiops.ops.servers import NOUN, SSH_TIMEOUT_S, Shown, await_active, described
+from chiops.resources import waiting
+from chiops.resources.floating_ip import FloatingIpKind, FloatingIpWanted
+from chiops.resources.kind import Seen
+
+SSH_PORT = 22
+BARE_METAL = "baremetal"
+"""The flavor of every reserved host."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerPlan:
+    """What is asked for, in the person's words: names or ids; "" is the site's own choice."""
+
+    name: str
+    flavor: str = ""
+    image: str = ""
+    lease: str = ""
+    keypair: str = ""
+    security_groups: Sequence[str] = ()
+    boot_volume: BootVolume | None = None
+    floating_ip: bool = False
+    wait: bool = False
+    """Until ssh answers."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a server goes: a flavor, on a lease's reservation or on none."""
+
+    flavor: Flavor
+    lease: Lease | None = None
+    reservation: Reservation | None = None
+
+    @property
+    def flavor_id(self) -> str:
+        """What the server is created with."""
+        return (self.reservation.flavor_id if self.reservation else "") or self.flavor.id
+
+
+def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
+    """Make a server, or go on with one of ours that an earlier run began.
+
+    Returns:
+        The server, and whether it is new.
+
+    Raises:
+        UsageError: it would be made without a lease where one is needed, or never answer ssh.
+        Conflict: the name stands for another server.
+        NotFound, Ambiguous: a name in the plan.
+        ResourceFailed: the cloud could not make it; with its fault.
+    """
+    seen = desk.look("leases", "servers", "flavors", "images", "keypairs", "security_groups", "floating_ips")
+    image = resolve.one(seen.images, plan.image or desk.facts.default_image, "image", desk.site)
+    place = find_place(desk, seen, plan)
+    groups = [resolve.one(seen.security_groups, word, "security group", desk.site) for word in plan.security_groups]
+    keypair = resolve.one(seen.keypairs, plan.keypair, "key pair", desk.site) if plan.keypair else None
+    if plan.wait:
+        _require_ssh(plan, groups, place, keypair)
+    server = _namesake(desk, seen, plan, place, image)
+    new = server is None
+    if server is None:
+        desk.cloud.prepare()
+        request = ServerRequest(
+            name=plan.name,
+            image_id=image.id,
+            flavor_id=place.flavor_id,
+            keypair=keypair.name if keypair else shell.machine_keypair(desk, seen.keypairs),
+            mark=desk.mark,
+            security_groups=tuple(group.name for group in groups),
+            network=desk.facts.network,
+            lease_id=place.lease.id if place.lease else "",
+            reservation_id=place.reservation.id if place.reservation else "",
+            boot_volume=plan.boot_volume,
+        )
+        with desk.change("create", NOUN, plan.name) as (_, entry):
+            server = desk.cloud.compute.create(request)
+            entry.resource = server.id
+            server = await_active(desk, server)
+    else:
+        server = await_active(desk, server)
+    if plan.floating_ip and not any(ip.server_id == server.id for ip in seen.floating_ips):
+        server = _bind(desk, server, seen)
+    seen = desk.look("volumes", "leases", "keypairs")
+    if plan.wait:
+        shell.require_our_key(server, seen.keypairs)
+        shell.wait(desk, server, SSH_TIMEOUT_S)
+    return described(desk, server, seen), new
+
+
+def find_place(desk: Desk, seen: Seen, plan: ServerPlan) -> Place:
+    """The flavor and reservation that a plan means.
+
+    Raises:
+        UsageError: no flavor can be told from it, or the site wants a lease.
+        Conflict: the lease is not active.
+        NotFound: no such flavor or lease, or the lease does not book the flavor.
+    """
+    flavor = resolve.one(seen.flavors, plan.flavor, "flavor", desk.site) if plan.flavor else None
+    if not plan.lease:
+        if desk.facts.needs_lease:
+            raise UsageError(
+                f"{desk.site} runs servers only on a lease",
+                todo="add --lease NAME; `chiops lease create` makes one",
+            )
+        if flavor is None:
+            raise UsageError("no flavor was named", todo="add --flavor, as listed by `chiops flavor list`")
+        return Place(flavor)
+    lease = leases.find(desk, seen.leases, plan.lease)
+    if lease.state is not State.READY:
+        raise Conflict(
+            f"the lease {lease.name} is {lease.status}, so no server can be made on it",
+            why=lease.fault,
+            todo="wait for it with `chiops lease wait`" if lease.state is State.PENDING else "make a new one",
+        )
+    return _reserved(seen, lease, flavor)
+
+
+def _reserved(seen: Seen, lease: Lease, flavor: Flavor | None) -> Place:
+    books = [item for item in lease.reservations if item.kind in ("flavor:instance", "physical:host")]
+    names = sorted({item.flavor_name or BARE_METAL for item in books})
+    wanted = flavor.name if flavor else (names[0] if len(names) == 1 else "")
+    if not wanted:
+        raise UsageError(f"the lease {lease.name} books {leases.reserves(lease)}", todo="choose one with --flavor")
+    for item in books:
+        if (item.flavor_name or BARE_METAL) == wanted:
+            known = next((one for one in seen.flavors if one.name == wanted), None)
+            base = flavor or known or Flavor(id=item.flavor_id, name=wanted, vcpus=0, ram_mib=0, disk_gib=0)
+            return Place(base, lease, item)
+    raise NotFound(
+        f"the lease {lease.name} does not book {wanted}",
+        why=f"it books {leases.reserves(lease)}",
+        todo="leave --flavor out to take what it books" if len(names) == 1 else f"choose one of: {', '.join(names)}",
+    )
+
+
+def _require_ssh(plan: ServerPlan, groups: Sequence[SecurityGroup], place: Place, keypair: Keypair | None) -> None:
+    """Hosts have no security groups; everywhere else nothing answers that no group opens."""
+    if keypair and not shell.is_this_machines(keypair):
+        raise UsageError(
+            f"ssh to {plan.name} can't be tried: the key pair {keypair.name} is not this machine's",
+            todo="leave --wait or --keypair out",
+        )
+    if place.flavor.name == BARE_METAL:
+        return
+    rules = [rule for group in groups for rule in group.rules]
+    if not any(
+        rule.protocol == "any" or (rule.protocol == "tcp" and _opens(rule.port_min, rule.port_max)) for rule in rules
+    ):
+        raise UsageError(
+            f"ssh to {plan.name} would never answer: none of its security groups opens port 22",
+            todo="add --security-group allow-ssh; `chiops secgroup create allow-ssh --open 22` makes it",
+        )
+
+
+def _opens(first: int, last: int) -> bool:
+    return first == last == 0 or first <= SSH_PORT <= last
+
+
+def _namesake(desk: Desk, seen: Seen, plan: ServerPlan, place: Place, image: Image) -> Server | None:
+    """A server that has the name and is what is asked for; an earlier run may have been stopped before its end."""
+    for server in seen.servers:
+        if server.name != plan.name or server.state in (State.ENDED, State.DELETING):
+            continue
+        if not desk.is_ours(server):
+            raise Conflict(f"a server {plan.name} of someone else exists at {desk.site}", todo="choose another name")
+        if server.state is State.FAILED:
+            raise Conflict(
+                f"your server {plan.name} is in {server.status}",
+                why=server.fault,
+                todo=f"delete it with `chiops server delete {server.id}`",
+            )
+        if differs := _differences(desk, server, place, image):
+            raise Conflict(
+                f"your server {plan.name} exists already, {differs}",
+                todo="choose another name, or delete that one first",
+            )
+        return server
+    return None
+
+
+def _differences(desk: Desk, server: Server, place: Place, image: Image) -> str:
+    """How it is not what is asked for; "" if it is. What the site does not say counts as right."""
+    if server.mark and server.mark.lab != desk.lab:
+        return f"in the lab {server.mark.lab}"
+    if server.lease_id != (place.lease.id if place.lease else ""):
+        return "on another lease"
+    if server.flavor not in ("", place.flavor.name, place.flavor.id, f"reservation:{place.flavor_id}"):
+        return f"as {server.flavor}"
+    if server.image not in ("", image.name, image.id):
+        return f"from the image {server.image}"
+    return ""
+
+
+def _bind(desk: Desk, server: Server, seen: Seen) -> Server:
+    """Give the server an address: a spare one of ours, or a new one."""
+    bench = desk.bench(seen)
+    bench.put(NOUN, server.name, server)
+    with desk.change("create", "floating IP", f"for {server.name}") as (task, entry):
+        address = FloatingIpKind().make(FloatingIpWanted(server.name), bench)
+        entry.resource = address.id
+        task.finish(address.address)
+    return waiting.until(
+        lambda: _with_address(desk.cloud.compute.get(server.id), address.address),
+        what=f"{server.name} having the address {address.address}",
+        timeout_s=60,
+    )
+
+
+def _with_address(server: Server, address: str) -> Server | None:
+    return server if server.floating_address == address else None
