@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import ipaddress
 import os
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from chiops.cloud.base import S3Access
 from chiops.errors import Auth, Capacity, CloudError, Conflict, InvalidRequest, NotFound, Quota, Timeout, Transient
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSRequest
     from botocore.exceptions import ClientError
     from botocore.session import Session
     from mypy_boto3_s3 import S3Client
@@ -83,6 +86,7 @@ def client(access: S3Access, *, connections: int = CONNECTIONS, attempts: int = 
             proxies={} if _is_private(access.endpoint.url) else None,
         ),
     )
+    made.meta.events.register("before-sign.s3.DeleteObjects", _add_md5)
     return cast("S3Client", made)
 
 
@@ -154,6 +158,12 @@ def _session() -> Session:
             "credentials_file": (None, None, os.devnull, None),
         }
     )
+
+
+def _add_md5(request: AWSRequest, **_: object) -> None:
+    """Swift's S3 layer takes DeleteObjects only with this header, where botocore sends a newer checksum; others take both."""
+    body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
+    request.headers["Content-MD5"] = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
 
 
 def _is_private(url: str) -> bool:
