@@ -1,0 +1,135 @@
+"""Who uses a mounted filesystem, for our modules: processes, containers, mounts within it, the kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import pwd
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible.module_utils.block_devices import Mount, mounted_from, mounts_of, run
+
+CONTAINER = re.compile(r"(?:docker[-/]|libpod-)([0-9a-f]{64})")
+
+
+@dataclass(frozen=True)
+class User:
+    """Something that keeps a filesystem from being unmounted. ``name`` is a program, a container, a path or a device."""
+
+    kind: str
+    name: str
+    pid: int = 0
+    account: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "process":
+            return f"{self.name} (process {self.pid} of {self.account})"
+        return f"{self.kind} {self.name}"
+
+
+def users_of(mounts: list[Mount], devices: list[str]) -> list[User]:
+    """Who uses these mounts, which show one of these device files. Processes in a container are told as the container."""
+    found: dict[tuple[str, str, int], User] = {}
+    for user in [*_within(mounts), *_processes(mounts), *_elsewhere(mounts, devices), *_loops(mounts)]:
+        found.setdefault((user.kind, user.name, user.pid), user)
+    return list(found.values())
+
+
+def _within(mounts: list[Mount]) -> Iterator[User]:
+    """Other filesystems that are mounted in it."""
+    ids = {mount.id for mount in mounts}
+    return (User("mount", mount.point) for mount in mounts_of() if mount.parent in ids and mount.id not in ids)
+
+
+def _processes(mounts: list[Mount]) -> Iterator[User]:
+    """Processes that have a file open in it, run from it, or stand in it."""
+    points = tuple(mount.point for mount in mounts)
+    devices = {Path(point).stat().st_dev for point in points}
+    return (_user(process) for process in _running() if _holds(process, points, devices))
+
+
+def _running() -> Iterator[Path]:
+    return (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
+
+
+def _holds(process: Path, points: tuple[str, ...], devices: set[int]) -> bool:
+    """Whether a process keeps anything below the mount points.
+
+    Names are compared first: to look at a file itself may hang, if it is on a network filesystem that is gone.
+    """
+    below = tuple(f"{point}/" for point in points)
+    with contextlib.suppress(OSError):
+        if any(f" {start}" in (process / "maps").read_text(errors="replace") for start in below):
+            return True
+    links = [process / name for name in ("cwd", "root", "exe")]
+    with contextlib.suppress(OSError):
+        links += (process / "fd").iterdir()
+    for link in links:
+        with contextlib.suppress(OSError):
+            if f"{link.readlink()}/".startswith(below) and link.stat().st_dev in devices:
+                return True
+    return False
+
+
+def _user(process: Path) -> User:
+    """A process by its name, or the container that it runs in."""
+    if name := _container(process):
+        return User("container", name)
+    try:
+        words = (process / "cmdline").read_bytes().split(b"\0")
+        name = Path(words[0].decode(errors="replace")).name or (process / "comm").read_text().strip()
+        owner = process.stat().st_uid
+    except OSError:
+        return User("process", "a process that has ended", int(process.name))
+    try:
+        account = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        account = str(owner)
+    return User("process", name, int(process.name), account)
+
+
+def _container(process: Path) -> str:
+    """The name of the container that a process is in; empty for none."""
+    try:
+        inside = CONTAINER.search((process / "cgroup").read_text())
+    except OSError:
+        return ""
+    if not inside:
+        return ""
+    done = run("docker", "inspect", "--format", "{{.Name}}", inside[1])
+    return done.stdout.strip().lstrip("/") or inside[1][:12]
+
+
+def _elsewhere(mounts: list[Mount], devices: list[str]) -> Iterator[User]:
+    """Mount namespaces that keep the filesystem when we unmount it: containers that have a folder of it.
+
+    Services' own namespaces follow us, as their root's mount is in our groups.
+    """
+    ours = {mount.id: mount for mount in mounts_of()}
+    groups = frozenset().union(*(ours[mount.parent].groups for mount in mounts if mount.parent in ours))
+    seen = {Path("/proc/self/ns/mnt").stat().st_ino}
+    for process in _running():
+        try:
+            namespace = (process / "ns" / "mnt").stat().st_ino
+        except OSError:
+            continue
+        if namespace in seen:
+            continue
+        seen.add(namespace)
+        theirs = {mount.id: mount for mount in mounts_of(process.name)}
+        for mount in mounted_from(devices, theirs.values()):
+            above = theirs.get(mount.parent)
+            if above is None or not above.groups & groups:
+                yield _user(process)
+                break
+
+
+def _loops(mounts: list[Mount]) -> Iterator[User]:
+    """Loop devices that show a file of it."""
+    for file in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with contextlib.suppress(OSError):
+            backing = file.read_text(errors="replace").strip()
+            if any(backing.startswith(f"{mount.point}/") for mount in mounts):
+                yield User("loop device", f"/dev/{file.parent.parent.name}")
