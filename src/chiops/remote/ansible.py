@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sysconfig
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from chiops import assets
 from chiops.cloud.base import Node
@@ -23,7 +26,7 @@ from chiops.remote.playbook_events import EventWatcher, HostStats, TaskFailure
 from chiops.remote.private_run import literal_yaml, private_run_dir
 
 _IDENT = "run"
-_POLL_S = 0.2
+_POLL_S, _GRACE_S = 0.2, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,14 @@ class PlaybookRun:
         hosts: what happened, by node.
         seconds: how long it took.
         log: Ansible's whole output; tasks that handle secrets show none of theirs.
+        told: what the playbooks told by ``set_stats``.
     """
 
     playbooks: tuple[str, ...]
     hosts: Mapping[str, HostStats]
     seconds: float
     log: Path
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def changed(self) -> int:
@@ -83,15 +88,15 @@ def run_playbook(
         (folder / "env" / "extravars").write_text(literal_yaml({**(variables or {}), **(secrets or {})}))
         watcher = EventWatcher(parent_task)
         try:
-            code, timed_out = _run(folder, files, watcher, forks=max(5, len(nodes)), timeout_s=timeout_s)
+            code, late = _run(folder, files, watcher, forks=max(5, len(nodes)), timeout_s=timeout_s)
         finally:
             watcher.close()
             log = _keep_log(folder, names)
-    if timed_out:
+    if late:
         raise RemoteFailed(f"{', '.join(names)} did not end within {timeout_s} s", todo=f"look at {log}")
     if code:
         raise _failed(names, nodes, watcher, log)
-    run = PlaybookRun(names, watcher.stats, time.monotonic() - started, log)
+    run = PlaybookRun(names, watcher.stats, time.monotonic() - started, log, watcher.told)
     if run.changed:
         # A login keeps the groups that it began with; the next one has those that the run added.
         close_all(nodes)
@@ -118,7 +123,6 @@ def _run(
         inventory=str(folder / "inventory.yml"),
         ident=_IDENT,
         quiet=True,
-        timeout=timeout_s,
         settings={"pexpect_timeout": _POLL_S},
     )
     config.prepare()
@@ -127,7 +131,7 @@ def _run(
     inherited = {key: value for key, value in config.env.items() if not key.startswith("ANSIBLE_") or key in runner_set}
     config.env = {**inherited, **_settings(folder, forks)}
 
-    stop = threading.Event()
+    kill = threading.Event()
     trouble: list[BaseException] = []
 
     def work() -> None:
@@ -136,18 +140,30 @@ def _run(
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             trouble.append(error)
 
-    runner = Runner(config=config, event_handler=watcher.handle, cancel_callback=stop.is_set)
+    runner = Runner(config=config, event_handler=watcher.handle, cancel_callback=kill.is_set)
     thread = threading.Thread(target=work, name="ansible", daemon=True)
+    end, late = time.monotonic() + timeout_s, False
     thread.start()
     try:
-        while thread.is_alive():
+        while thread.is_alive() and not late:
             thread.join(_POLL_S)
+            late = time.monotonic() > end
     finally:
-        stop.set()
-        thread.join(30)
+        _stop(thread, watcher.pid, kill)
     if trouble:
         raise trouble[0]
-    return int(runner.rc or 0), bool(runner.timed_out)
+    # A process that a signal ended has no exit code.
+    return (-1 if runner.rc is None else int(runner.rc)), late
+
+
+def _stop(thread: threading.Thread, pid: int, kill: threading.Event) -> None:
+    """End a run that has not ended. Asked first: only Ansible itself ends its workers, each of which leads a session."""
+    if thread.is_alive() and pid:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        thread.join(_GRACE_S)
+    kill.set()
+    thread.join(_GRACE_S)
 
 
 def _settings(folder: Path, forks: int) -> dict[str, str]:

@@ -38,6 +38,9 @@ class EventWatcher:
     def __init__(self, parent: progress.Task | None = None) -> None:
         self.failures: dict[str, TaskFailure] = {}
         self.stats: dict[str, HostStats] = {}
+        self.told: dict[str, Any] = {}
+        self.pid = 0
+        """Ansible's process, as soon as it has reported anything."""
         self._parent = parent
         self._play = ExitStack()
         self._shown: progress.Task | None = None
@@ -45,6 +48,7 @@ class EventWatcher:
     def handle(self, event: Mapping[str, Any]) -> bool:
         """Take one event. Always False: ansible-runner then writes no copy of it to disk."""
         data = event.get("event_data") or {}
+        self.pid = self.pid or int(event.get("pid") or 0)
         match event.get("event"):
             case "playbook_on_play_start":
                 self._open(str(data.get("name") or "play"))
@@ -56,6 +60,7 @@ class EventWatcher:
                 self._failed(data, unreachable=True)
             case "playbook_on_stats":
                 self.stats = stats(data)
+                self.told = dict(data.get("artifact_data") or {})
         return False
 
     def close(self) -> None:

@@ -82,23 +82,57 @@ def test_a_playbook_that_ansible_cannot_read_is_told(books: Path, node: Node, ss
         run_playbook("broken", [node])
 
 
-def test_leaving_stops_ansible(
+def gone(pid_file: Path) -> bool:
+    """Whether the process that wrote its id into the file ends within a moment."""
+    process = Path("/proc") / pid_file.read_text().strip()
+    end = time.monotonic() + 10
+    while process.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    return not process.exists()
+
+
+def stay(folder: Path, tmp_path: Path) -> None:
+    write(folder, "long", f"    - name: Stay\n      ansible.builtin.shell: echo $$ > {tmp_path}/on; exec sleep 300\n")
+
+
+def test_leaving_stops_ansible_and_all_that_it_started(
     books: Path, node: Node, ssh_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(books, "long", f"    - name: Stay\n      ansible.builtin.shell: touch {tmp_path}/on; sleep 300\n")
+    stay(books, tmp_path)
     join = threading.Thread.join
+    interruptions = iter([KeyboardInterrupt])
 
     def interrupted(thread: threading.Thread, timeout: float | None = None) -> None:
         join(thread, timeout)
-        if (tmp_path / "on").exists() and timeout is not None and timeout < 1:
-            raise KeyboardInterrupt
+        if (tmp_path / "on").exists() and (interruption := next(interruptions, None)):
+            raise interruption
 
     monkeypatch.setattr(threading.Thread, "join", interrupted)
-    started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_playbook("long", [node])
-    assert time.monotonic() - started < 60
+    assert gone(tmp_path / "on")
     assert not any(thread.name == "ansible" for thread in threading.enumerate())
+
+
+def test_a_run_that_takes_too_long_is_stopped_with_all_that_it_started(
+    books: Path, node: Node, ssh_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stay(books, tmp_path)
+    clock = time.monotonic
+    monkeypatch.setattr("chiops.remote.ansible.time.monotonic", lambda: clock() + 100 * (tmp_path / "on").exists())
+    with pytest.raises(RemoteFailed, match="did not end within 90 s"):
+        run_playbook("long", [node], timeout_s=90)
+    assert gone(tmp_path / "on")
+
+
+def test_a_killed_ansible_is_no_success(
+    books: Path, node: Node, ssh_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The task kills Ansible's main process: the parent of the worker that leads the task's session.
+    kill = "kill -9 $(ps -o ppid= -p $(ps -o sid= -p $$))"
+    write(books, "kill", f"    - name: Kill\n      ansible.builtin.shell: {kill}\n")
+    with pytest.raises(RemoteFailed, match="kill did not run"):
+        run_playbook("kill", [node])
 
 
 def test_no_nodes_are_no_work_and_unknown_playbooks_are_named() -> None:
