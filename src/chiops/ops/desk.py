@@ -75,7 +75,7 @@ class Desk:
         journal = Journal()
         try:
             with (
-                progress.task(f"{op} {kind} {name}") as task,
+                progress.task(f"{op} {kind} {name}".strip()) as task,
                 journal.entry(
                     lab=mark.lab if mark else self.lab, site=self.site, op=op, kind=kind.replace(" ", "_"), name=name
                 ) as entry,

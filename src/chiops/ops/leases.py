@@ -11,7 +11,7 @@ from chiops import progress
 from chiops.cloud.base import Lease, Reservation, ReservationRequest, Server, State
 from chiops.errors import CloudError, Conflict, NotOurs
 from chiops.names import format_duration
-from chiops.ops import moments, resolve
+from chiops.ops import moments, resolve, shell
 from chiops.ops.desk import Confirm, Desk
 from chiops.resources import waiting
 from chiops.resources.lease import GONE_TIMEOUT_S, READY_TIMEOUT_S, LeaseKind
@@ -200,6 +200,7 @@ def delete(desk: Desk, word: str, confirm: Confirm) -> Ended:
             waiting.until_gone(
                 desk.cloud.compute.get, server.id, what=f"server {server.name}", timeout_s=GONE_TIMEOUT_S
             )
+            shell.forget(desk, server)
     addresses = tuple(ip.address for ip in seen.floating_ips if ip.server_id in ids)
     return Ended(lease, tuple(doomed), addresses)
 

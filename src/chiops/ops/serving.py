@@ -218,7 +218,7 @@ def _bind(desk: Desk, server: Server, seen: Seen) -> Server:
     """Give the server an address: a spare one of ours, or a new one."""
     bench = desk.bench(seen)
     bench.put(NOUN, server.name, server)
-    with desk.change("create", "floating IP", f"for {server.name}") as (task, entry):
+    with desk.change("bind", "floating IP", f"to {server.name}") as (task, entry):
         address = FloatingIpKind().make(FloatingIpWanted(server.name), bench)
         entry.resource = address.id
         task.finish(address.address)
