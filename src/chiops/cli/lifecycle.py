@@ -10,8 +10,11 @@ from chiops.cli.common import command, confirm, options
 from chiops.output import Format, emit, message, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chiops.lab.down import Teardown
     from chiops.lab.plan import Plan
+    from chiops.lab.volumes import InUse
 
 LabArgument = Annotated[str, typer.Argument(help="A built-in lab, or the path of a lab file.")]
 SetOption = Annotated[
@@ -72,10 +75,12 @@ def up(lab: LabArgument, set_: SetOption = None) -> None:
         "nodes": nodes,
         "buckets": [bucket.name for bucket in spec.buckets],
         "mounts": [{"server": mount.server, "bucket": mount.bucket, "path": mount.path} for mount in spec.mounts],
+        "volumes": [{"name": one.name, "server": one.server, "path": one.mount} for one in spec.volumes],
     }
     lines = [f"{spec.name} is up at {done.site}: " + (f"{done.changed} changed." if done.changed else "no change.")]
     lines += [f"  {node['name']}  {node['address']}\n    {node['ssh']}" for node in nodes]
     lines += [f"  s3://{mount.bucket} at {mount.path} on {mount.server}" for mount in spec.mounts]
+    lines += [f"  volume {one.name} at {one.mount} on {one.server}" for one in spec.volumes if one.mount]
     if spec.buckets:
         lines.append("Next: chiops data prepare, chiops bench run, and when done chiops down.")
     emit(result, options.output, text="\n".join(lines))
@@ -125,8 +130,13 @@ def down(
             print_table([*(one.row("delete") for one in teardown.go), *(one.row("keep") for one in teardown.stay)])
         confirm(f"Delete these {len(teardown.go)}?")
 
+    def release(held: Sequence[InUse]) -> None:
+        for one in held:
+            message(f"{one}.", style="warning")
+        confirm("End that, so that nothing is lost of what was written?")
+
     record = session.pick(Journal(), lab, kept=True)
-    done = lab_down.down(record, ask, purge_bucket=purge_bucket, purge_volume=purge_volume)
+    done = lab_down.down(record, ask, release, purge_bucket=purge_bucket, purge_volume=purge_volume)
     lines = [f"{done.lab} is down: {len(done.gone)} deleted." if done.gone else f"{done.lab} was down already."]
     for one in done.stayed:
         row = one.row("keep")

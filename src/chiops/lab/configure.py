@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chiops import assets, progress
-from chiops.cloud.base import Node, S3Access
+from chiops.cloud.base import Node, S3Access, Volume
 from chiops.errors import RemoteFailed
 from chiops.lab.spec import LabSpec, MountSpec
+from chiops.lab.volumes import mount_of
 
 if TYPE_CHECKING:
     from chiops.remote.ssh import Ssh
@@ -27,13 +28,21 @@ REMOTE = "rclone_s3"
 """The remote's name in rclone.conf, as the lab's text has it."""
 
 
-def configure(spec: LabSpec, nodes: Sequence[Node], access: Mapping[str, S3Access], *, force: bool = False) -> int:
+def configure(
+    spec: LabSpec,
+    nodes: Sequence[Node],
+    access: Mapping[str, S3Access],
+    volumes: Mapping[str, Volume],
+    *,
+    force: bool = False,
+) -> int:
     """Wait for ssh and bring every node to what the lab says.
 
     Args:
         spec: the lab.
         nodes: its servers, each under its name.
         access: the buckets by name.
+        volumes: the volumes by name.
         force: run the playbook even where the node says that it is as it should be.
 
     Returns:
@@ -44,10 +53,10 @@ def configure(spec: LabSpec, nodes: Sequence[Node], access: Mapping[str, S3Acces
     """
     from chiops.remote.ssh import Ssh
 
-    nodes = [node for node in nodes if _steps(spec, node)]
+    nodes = [node for node in nodes if _steps(spec, node) or volumes_of(spec, node.name)]
     if not nodes:
         return 0
-    wanted = {node.name: _wanted(spec, node) for node in nodes}
+    wanted = {node.name: _wanted(spec, node, volumes) for node in nodes}
     prints = {node.name: fingerprint(wanted[node.name], access) for node in nodes}
 
     def stale(node: Node) -> bool:
@@ -115,6 +124,11 @@ def mounts_of(spec: LabSpec, node: str) -> list[MountSpec]:
     return [mount for mount in spec.mounts if mount.server == node]
 
 
+def volumes_of(spec: LabSpec, node: str) -> dict[str, str]:
+    """The volumes that are mounted on one server: name → mount point."""
+    return {volume.name: volume.mount for volume in spec.volumes if volume.server == node and volume.mount}
+
+
 def _steps(spec: LabSpec, node: Node) -> list[str]:
     server = next((server for server in spec.servers if server.name == node.name), None)
     steps: list[str] = list(server.configure) if server else []
@@ -123,12 +137,13 @@ def _steps(spec: LabSpec, node: Node) -> list[str]:
     return steps
 
 
-def _wanted(spec: LabSpec, node: Node) -> dict[str, object]:
+def _wanted(spec: LabSpec, node: Node, volumes: Mapping[str, Volume]) -> dict[str, object]:
     mounts = [
         {"bucket": mount.bucket, "path": mount.path, "read_only": mount.read_only, "options": list(mount.options)}
         for mount in mounts_of(spec, node.name)
     ]
-    return {"steps": _steps(spec, node), "mounts": mounts}
+    disks = [mount_of(volumes[name], path) for name, path in volumes_of(spec, node.name).items()]
+    return {"steps": _steps(spec, node), "mounts": mounts, "volumes": disks}
 
 
 def _healthy(ssh: Ssh, expected: str, spec: LabSpec) -> bool:
@@ -139,4 +154,7 @@ def _healthy(ssh: Ssh, expected: str, spec: LabSpec) -> bool:
     for mount in mounts_of(spec, ssh.node.name):
         path = shlex.quote(mount.path)
         checks += [f"mountpoint -q {path}", f"timeout 20 ls {path} >/dev/null"]
+    for path in map(shlex.quote, volumes_of(spec, ssh.node.name).values()):
+        # A filesystem that has met errors is read-only.
+        checks += [f"findmnt -rno OPTIONS --mountpoint {path} | grep -q ^rw", f"sudo timeout 20 ls {path} >/dev/null"]
     return ssh.run("sh", "-c", " && ".join(checks), check=False, timeout=CHECK_TIMEOUT_S).returncode == 0

@@ -65,16 +65,22 @@ def _lab(name: str) -> list[Check]:
             for node in session.nodes() or [session.node()]:
                 Ssh(node).run("true", timeout=15)
                 checks.append(Check(f"{name}: {node.name}", "ok", f"answers ssh at {node.address}"))
-                for mount in session.lab.spec.mounts:
-                    if mount.server == node.name:
-                        checks.append(_mount(name, Ssh(node), mount.path))
+                spec = session.lab.spec
+                mounts = [mount.path for mount in spec.mounts if mount.server == node.name]
+                mounts += [volume.mount for volume in spec.volumes if volume.server == node.name and volume.mount]
+                checks += [_mount(name, Ssh(node), path) for path in mounts]
         return checks
     except ChiopsError as error:
         return [Check(f"lab {name}", "failed", error.what, error.todo or f"run `chiops up {name}`")]
 
 
 def _mount(lab: str, ssh: Ssh, path: str) -> Check:
-    done = ssh.run("timeout", "10", "ls", path, check=False, timeout=20)
+    done = ssh.run("sh", "-c", 'timeout 10 mountpoint "$1" && timeout 10 ls "$1"', "sh", path, check=False, timeout=20)
     if done.returncode:
-        return Check(f"{lab}: {path}", "failed", done.stderr.strip() or "does not answer", f"run `chiops up {lab}`")
+        return Check(
+            f"{lab}: {path}",
+            "failed",
+            (done.stderr or done.stdout).strip() or "does not answer",
+            f"run `chiops up {lab}`",
+        )
     return Check(f"{lab}: {path}", "ok", "can be read")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chiops import progress
-from chiops.cloud.base import Bucket, SiteFacts, Volume
+from chiops.cloud.base import Attachment, Bucket, Volume
 from chiops.errors import ChiopsError, NotFound
 from chiops.lab import keys
 from chiops.lab.apply import in_order, raise_first
 from chiops.lab.buckets import purge_bucket
 from chiops.lab.journal import Journal, LabRecord, lab_lock
 from chiops.lab.places import Places
-from chiops.lab.session import nodes
+from chiops.lab.release import Release, release
+from chiops.lab.volumes import is_root_disk
 from chiops.lab.wanted import KINDS, Key
 from chiops.names import format_bytes
 from chiops.resources.kind import Workbench
@@ -64,12 +64,20 @@ class Outcome:
     stayed: tuple[Doomed, ...]
 
 
-def down(record: LabRecord, confirm: Confirm, *, purge_bucket: bool = False, purge_volume: bool = False) -> Outcome:
+def down(
+    record: LabRecord,
+    confirm: Confirm,
+    release_held: Release,
+    *,
+    purge_bucket: bool = False,
+    purge_volume: bool = False,
+) -> Outcome:
     """Take a lab down. Safe to run again after any end; what is gone already is no error.
 
     Args:
         record: which lab, and where.
         confirm: shown what goes and what stays, before anything is touched.
+        release_held: shown what uses the lab's volumes on its nodes, before that is ended.
         purge_bucket: whether its buckets go too, with all their objects.
         purge_volume: whether its volumes go too.
 
@@ -82,9 +90,9 @@ def down(record: LabRecord, confirm: Confirm, *, purge_bucket: bool = False, pur
             teardown = survey(places, {"bucket": purge_bucket, "volume": purge_volume})
         if teardown.go:
             confirm(teardown)
-        if any(doomed.key.kind == "attachment" for doomed in teardown.go):
-            _flush(teardown, places)
-        _take_all(teardown, journal)
+        attached = [doomed.found for doomed in teardown.go if isinstance(doomed.found, Attachment)]
+        held = release(attached, teardown.benches[places.compute.site], release_held)
+        _take_all(teardown, held, journal)
         with progress.task("verify that it is gone"):
             _verify(survey(places, {"bucket": purge_bucket, "volume": purge_volume}))
         keys.forget_hosts(record.name)
@@ -119,9 +127,9 @@ def _marked(benches: Mapping[str, Workbench], places: Places) -> Iterator[Doomed
         servers = {server.id: server.name for server in seen.servers if server.mark == mark}
         for volume in seen.volumes:
             for attachment in volume.attachments:
-                if volume.mark == mark or attachment.server_id in servers:
-                    where = servers.get(attachment.server_id, attachment.server_id)
-                    yield Doomed(Key("attachment", volume.name), attachment, site, f"{attachment.device} on {where}")
+                if attachment.server_id in servers and not is_root_disk(attachment):
+                    where = f"{attachment.device} on {servers[attachment.server_id]}"
+                    yield Doomed(Key("attachment", volume.name), attachment, site, where)
         listed: dict[str, Sequence[object]] = {
             "server": seen.servers,
             "floating_ip": seen.floating_ips,
@@ -143,14 +151,14 @@ def _marked(benches: Mapping[str, Workbench], places: Places) -> Iterator[Doomed
 
 
 def _others(doomed: Doomed, bench: Workbench) -> list[str]:
-    """Servers of somebody else that use a security group of ours."""
-    if doomed.key.kind != "security_group":
-        return []
-    return [
-        server.name
-        for server in bench.seen.servers
-        if server.mark != bench.mark and doomed.key.name in server.security_groups
-    ]
+    """Servers that are not this lab's and use a security group or a volume of it."""
+    others = [server for server in bench.seen.servers if server.mark != bench.mark]
+    if isinstance(doomed.found, Volume):
+        at = {attachment.server_id for attachment in doomed.found.attachments}
+        return [server.name for server in others if server.id in at]
+    if doomed.key.kind == "security_group":
+        return [server.name for server in others if doomed.key.name in server.security_groups]
+    return []
 
 
 def _weigh(doomed: Doomed, places: Places) -> Doomed:
@@ -165,19 +173,6 @@ def _weigh(doomed: Doomed, places: Places) -> Doomed:
     return replace(doomed, found=bucket, detail=f"{objects}, {format_bytes(bucket.size_bytes)}")
 
 
-def _flush(teardown: Teardown, places: Places) -> None:
-    """Have the nodes write out what they hold of the volumes; a node that does not answer loses only what it never wrote."""
-    from chiops.remote.ssh import Ssh
-
-    facts: SiteFacts = places.compute_facts
-    bench = teardown.benches[places.compute.site]
-    live = [server for server in bench.seen.servers if server.mark == bench.mark]
-    with progress.task("write out what the nodes hold"):
-        for node in nodes(teardown.lab, live, facts.ssh_user):
-            with contextlib.suppress(ChiopsError):
-                Ssh(node).run("sudo", "sync", timeout=30)
-
-
 _AFTER = {
     "server": ("attachment",),
     "floating_ip": ("server",),
@@ -190,8 +185,10 @@ _AFTER = {
 """What must be gone before a kind goes. A bucket goes first of all: its purge needs the key."""
 
 
-def _take_all(teardown: Teardown, journal: Journal) -> None:
-    by_key = {Key(doomed.key.kind, f"{index} {doomed.key.name}"): doomed for index, doomed in enumerate(teardown.go)}
+def _take_all(teardown: Teardown, held: Sequence[Attachment], journal: Journal) -> None:
+    # A volume that its node still holds is not pulled out from under it: it comes free when the server has gone.
+    go = [doomed for doomed in teardown.go if doomed.found not in held]
+    by_key = {Key(doomed.key.kind, f"{index} {doomed.key.name}"): doomed for index, doomed in enumerate(go)}
     needs = {key: [other for other in by_key if other.kind in _AFTER.get(key.kind, ())] for key in by_key}
     work = {key: (lambda doomed=doomed: _take(teardown, doomed, journal)) for key, doomed in by_key.items()}
     raise_first(in_order(work, needs))

@@ -90,11 +90,12 @@ class ServerSpec(_Strict):
 
 
 class VolumeSpec(_Strict):
-    """A block volume, attached to a server of the lab if one is named. Size in GiB."""
+    """A block volume, attached to a server of the lab if one is named, and mounted there if a path is. Size in GiB."""
 
     name: Name
     size_gib: Annotated[int, Field(ge=1, le=65536)]
     server: Name | None = None
+    mount: AbsolutePath | None = None
 
 
 class BucketSpec(_Strict):
@@ -139,16 +140,18 @@ class LabSpec(_Strict):
         for i, server in enumerate(self.servers):
             for group in server.security_groups:
                 _known(("servers", i, "security_groups"), group, groups, "security group")
+        paths: set[tuple[str, str]] = set()
         for i, volume in enumerate(self.volumes):
             if volume.server:
                 _known(("volumes", i, "server"), volume.server, servers, "server")
-        paths: set[tuple[str, str]] = set()
+            if volume.mount:
+                if not volume.server:
+                    raise ReferenceProblem(("volumes", i, "mount"), "a mounted volume needs a `server:`")
+                _free(("volumes", i, "mount"), volume.server, volume.mount, paths)
         for i, mount in enumerate(self.mounts):
             _known(("mounts", i, "bucket"), mount.bucket, buckets, "bucket")
             _known(("mounts", i, "server"), mount.server, servers, "server")
-            if (mount.server, mount.path) in paths:
-                raise ReferenceProblem(("mounts", i, "path"), f"{mount.path} on {mount.server} is mounted twice")
-            paths.add((mount.server, mount.path))
+            _free(("mounts", i, "path"), mount.server, mount.path, paths)
         return self
 
 
@@ -158,6 +161,12 @@ class ReferenceProblem(Exception):
     def __init__(self, loc: tuple[str | int, ...], message: str, known: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.loc, self.message, self.known = loc, message, known
+
+
+def _free(loc: tuple[str | int, ...], server: str, path: str, taken: set[tuple[str, str]]) -> None:
+    if (server, path) in taken:
+        raise ReferenceProblem(loc, f"{path} on {server} is mounted twice")
+    taken.add((server, path))
 
 
 def _known(loc: tuple[str | int, ...], name: str, known: list[str], noun: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chiops import progress
 from chiops.cloud import sites
-from chiops.cloud.base import Node, S3Access, Server
+from chiops.cloud.base import Node, S3Access, Server, Volume
 from chiops.errors import UsageError
 from chiops.lab import keys
 from chiops.lab.apply import apply
@@ -107,7 +107,7 @@ def up(name: str, settings: Mapping[str, Value], site: str | None, confirm: Conf
         journal.remember(lab.name, site=place, source=portable(lab.source), settings=lab.values)
         changed = apply(planned, journal)
         found = _nodes(lab, planned, places)
-        configured = configure(lab.spec, found, _keys(lab, places, planned))
+        configured = configure(lab.spec, found, _keys(lab, places, planned), _volumes(lab, planned, places))
     return Outcome(lab, place, changed, configured, tuple(found))
 
 
@@ -124,3 +124,8 @@ def _nodes(lab: Lab, planned: Plan, places: Places) -> list[Node]:
 def _keys(lab: Lab, places: Places, planned: Plan) -> dict[str, S3Access]:
     mark = planned.benches[places.objects.site].mark
     return {bucket.name: access(places, mark, bucket.name) for bucket in lab.spec.buckets}
+
+
+def _volumes(lab: Lab, planned: Plan, places: Places) -> dict[str, Volume]:
+    bench = planned.benches[places.compute.site]
+    return {volume.name: bench.get("volume", volume.name, Volume) for volume in lab.spec.volumes}

@@ -51,10 +51,21 @@ class VolumeKind:
     def take(self, found: object, bench: Workbench) -> None:
         found = expect(Volume, found)
         try:
+            self._until_free(found, bench)
             bench.cloud.volumes.delete(found.id)
         except NotFound:
             return
         waiting.until_gone(bench.cloud.volumes.get, found.id, what=f"volume {found.name}", timeout_s=GONE_TIMEOUT_S)
+
+    @staticmethod
+    def _until_free(found: Volume, bench: Workbench) -> None:
+        """A server that has gone lets go of its volumes a moment later."""
+        if found.attachments:
+            waiting.until(
+                lambda: None if bench.cloud.volumes.get(found.id).attachments else True,
+                what=f"volume {found.name} coming free",
+                timeout_s=GONE_TIMEOUT_S,
+            )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,83 @@
+"""Before volumes are detached: their nodes unmount them, and where a node does not, the volume stays until the server goes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+
+from chiops import progress
+from chiops.cloud.base import Attachment, Node, State, Volume
+from chiops.errors import ChiopsError, RemoteFailed
+from chiops.lab.session import nodes
+from chiops.lab.volumes import InUse, unmount
+from chiops.resources.kind import Workbench
+
+REACH_TIMEOUT_S = 15.0
+
+Release = Callable[[Sequence[InUse]], None]
+"""Shown what uses volumes, asks whether that may be ended; raises `Declined` if the person says no."""
+
+
+def release(attached: Sequence[Attachment], bench: Workbench, ask: Release) -> list[Attachment]:
+    """Have the lab's nodes unmount the volumes that are attached to them.
+
+    What uses one is stopped and ended, once the person has said yes. A node that does not answer keeps its volumes mounted.
+
+    Returns:
+        The attachments of volumes that are still mounted, or may be; they must not be detached while the server runs.
+
+    Raises:
+        Declined: the person said no; nothing was changed.
+    """
+    volumes = {volume.id: volume for volume in bench.seen.volumes}
+    servers = {server.id: server for server in bench.seen.servers}
+    # One that is not running has nothing mounted.
+    live = [one for one in attached if servers[one.server_id].state not in (State.STOPPED, State.ENDED, State.FAILED)]
+    ids = sorted({one.server_id for one in live})
+    by_server = {
+        node.server_id: node for node in nodes(bench.mark.lab, [servers[id_] for id_ in ids], bench.facts.ssh_user)
+    }
+    silent = {id_ for id_, node in by_server.items() if not _answers(node)}
+    mounted: dict[Node, list[Volume]] = {}
+    for one in live:
+        if one.server_id not in silent:
+            mounted.setdefault(by_server[one.server_id], []).append(volumes[one.volume_id])
+    failed = not _unmount(mounted, ask)
+    return [one for one in live if failed or one.server_id in silent]
+
+
+def _answers(node: Node) -> bool:
+    from chiops.remote.ssh import Ssh
+
+    try:
+        Ssh(node).run("true", timeout=REACH_TIMEOUT_S)
+    except ChiopsError as error:
+        progress.say(f"{node.name} does not answer, so its volumes are freed by its end: {error.what}")
+        return False
+    return True
+
+
+def _unmount(volumes: Mapping[Node, Sequence[Volume]], ask: Release) -> bool:
+    """Whether all of them are unmounted."""
+    if not volumes:
+        return True
+    try:
+        if held := unmount(volumes):
+            ask(held)
+            unmount(volumes, end=True)
+    except RemoteFailed as error:
+        progress.say(
+            f"not all volumes were unmounted, so they are freed by the end of their servers: {error.sentence()}"
+        )
+        _flush(volumes)
+        return False
+    return True
+
+
+def _flush(volumes: Mapping[Node, Sequence[Volume]]) -> None:
+    """Have the nodes write out what they hold, so that nothing is lost but what is written after this."""
+    from chiops.remote.ssh import Ssh
+
+    for node in volumes:
+        with contextlib.suppress(ChiopsError):
+            Ssh(node).run("sudo", "sync", timeout=30)
