@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from chiops.cloud.base import Mark, Rule, SecurityGroup
@@ -14,6 +15,7 @@ from chiops.names import suggestion
 
 _PROTOCOLS = {"tcp": "tcp", "udp": "udp", "icmp": "icmp", None: "any", "6": "tcp", "17": "udp", "1": "icmp"}
 _EVERYWHERE = "0.0.0.0/0"
+_LAST_PORT = 65535
 
 
 class OpenStackGroups:
@@ -87,7 +89,7 @@ class OpenStackGroups:
     def _rule_id(self, group_id: str, rule: Rule) -> str | None:
         with self._site.doing(f"reading the security group {group_id}", f"security group {group_id}"):
             rules = self._neutron.get_security_group(group_id).security_group_rules or ()
-        return next((str(item["id"]) for item in rules if _rule(item) == rule), None)
+        return next((str(item["id"]) for item in rules if _rule(item) == _explicit(rule)), None)
 
     def delete(self, group_id: str) -> None:
         """Delete a group.
@@ -142,9 +144,18 @@ def _rule(item: Any) -> Rule | None:
     protocol = _PROTOCOLS.get(item.get("protocol"))
     if protocol is None:
         return None
-    return Rule(
-        cast("Literal['tcp', 'udp', 'icmp', 'any']", protocol),
-        item.get("port_range_min") or 0,
-        item.get("port_range_max") or 0,
-        item.get("remote_ip_prefix") or _EVERYWHERE,
+    return _explicit(
+        Rule(
+            cast("Literal['tcp', 'udp', 'icmp', 'any']", protocol),
+            item.get("port_range_min") or 0,
+            item.get("port_range_max") or 0,
+            item.get("remote_ip_prefix") or _EVERYWHERE,
+        )
     )
+
+
+def _explicit(rule: Rule) -> Rule:
+    """Neutron drops the ports of a rule that opens all of them; said one way, two such rules are equal."""
+    if rule.protocol in ("tcp", "udp") and rule.port_min == rule.port_max == 0:
+        return replace(rule, port_min=1, port_max=_LAST_PORT)
+    return rule
