@@ -14,6 +14,9 @@ from chiops.cloud.openstack.servers import FLAVOR, LEASE, server
 from chiops.cloud.openstack.site import Site
 from chiops.errors import Conflict
 
+PAGE = 1000
+"""Images per request; Glance's own choice would be 25."""
+
 
 class OpenStackCompute:
     """`base.Compute` at one site."""
@@ -42,7 +45,7 @@ class OpenStackCompute:
                     size_bytes=item.size,
                     min_disk_gib=item.min_disk or 0,
                 )
-                for item in self._site.conn.image.images(status="active")
+                for item in self._site.conn.image.images(status="active", limit=PAGE)
             ]
 
     def keypairs(self) -> Sequence[Keypair]:
@@ -75,9 +78,9 @@ class OpenStackCompute:
             self._nova.delete_keypair(name, ignore_missing=False)
 
     def list(self) -> Sequence[Server]:
-        """Every server of the project, 1000 per request."""
+        """Every server of the project; Nova pages by 1000."""
         with self._site.doing("listing servers"):
-            return [server(item) for item in self._nova.servers(details=True, limit=1000)]
+            return [server(item) for item in self._nova.servers(details=True)]
 
     def get(self, server_id: str) -> Server:
         """One server."""

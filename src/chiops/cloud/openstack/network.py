@@ -55,7 +55,7 @@ class OpenStackNetwork:
         def find() -> FloatingIp | None:
             with self._site.doing("listing floating IPs"):
                 found = list(self._neutron.ips(description=body["description"]))
-            return _address(found[0]) if found else None
+            return next((_address(item) for item in found if item.description == body["description"]), None)
 
         return once(make, find, what="the floating IP")
 

@@ -31,9 +31,9 @@ class OpenStackVolumes:
         return self._site.conn.block_storage
 
     def list(self) -> Sequence[Volume]:
-        """Every volume of the project, 1000 per request."""
+        """Every volume of the project; Cinder pages by 1000."""
         with self._site.doing("listing volumes"):
-            return [volume(item, self._now()) for item in self._cinder.volumes(details=True, limit=1000)]
+            return [volume(item, self._now()) for item in self._cinder.volumes(details=True)]
 
     def get(self, volume_id: str) -> Volume:
         """One volume."""
