@@ -57,7 +57,7 @@ def check_extension(facts: SiteFacts, lease: Lease, end: datetime, now: datetime
         window = timedelta(hours=facts.extension_window_hours)
         if left > window:
             raise Policy(
-                f"{facts.name} extends a lease only within {format_duration(window)} before its end",
+                f"{facts.name} extends a lease only in the last {facts.extension_window_hours:g} hours before its end",
                 why=f"{lease.name} has {format_duration(left)} left",
                 todo=f"ask again after {lease.end - window:%Y-%m-%d %H:%M} UTC",
             )

@@ -1,0 +1,129 @@
+"""A site that shows what it is given and lets nothing be changed: what single commands ask of a cloud before they act."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from chiops.cloud.base import (
+    Cloud,
+    Ec2Credential,
+    Flavor,
+    FloatingIp,
+    Identity,
+    Image,
+    Keypair,
+    Lease,
+    Mark,
+    Reservation,
+    Rule,
+    SecurityGroup,
+    Server,
+    SiteFacts,
+    State,
+    Volume,
+)
+from chiops.ops.desk import Desk
+
+ME = Identity("me", "me", "p", "p")
+MINE, LABS, THEIRS = Mark("none", "me"), Mark("my-lab", "me"), Mark("none", "somebody")
+NOW = datetime.now(UTC)
+
+
+class Touched(AssertionError):
+    """A request that would have changed something."""
+
+
+class _Service:
+    """Answers what it was given; any other request is a change."""
+
+    def __init__(self, **answers: object) -> None:
+        self._answers = answers
+
+    def __getattr__(self, name: str) -> Any:
+        def answer(*_: object, **__: object) -> object:
+            if name not in self._answers:
+                raise Touched(name)
+            return self._answers[name]
+
+        return answer
+
+
+@dataclass
+class Listing:
+    """What the site shows."""
+
+    leases_: Sequence[Lease] = ()
+    servers: Sequence[Server] = ()
+    addresses: Sequence[FloatingIp] = ()
+    groups: Sequence[SecurityGroup] = ()
+    keypairs: Sequence[Keypair] = ()
+    volumes_: Sequence[Volume] = ()
+    credentials: Sequence[Ec2Credential] = ()
+    flavors: Sequence[Flavor] = (
+        Flavor(id="1", name="m1.small", vcpus=1, ram_mib=2048, disk_gib=20, su_per_hour=0.02),
+        Flavor(id="2", name="m1.large", vcpus=4, ram_mib=8192, disk_gib=40, su_per_hour=0.08),
+    )
+    images: Sequence[Image] = (Image(id="img-1", name="CC-Ubuntu24.04"),)
+    site: str = "somewhere"
+    leases: _Service = field(init=False)
+    compute: _Service = field(init=False)
+    network: _Service = field(init=False)
+    volumes: _Service = field(init=False)
+    identity: _Service = field(init=False)
+    objects: _Service = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.leases = _Service(list=self.leases_)
+        self.compute = _Service(list=self.servers, flavors=self.flavors, images=self.images, keypairs=self.keypairs)
+        self.network = _Service(floating_ips=self.addresses, security_groups=self.groups)
+        self.volumes = _Service(list=self.volumes_)
+        self.identity = _Service(whoami=ME, ec2_credentials=self.credentials)
+        self.objects = _Service(list=())
+
+    def prepare(self) -> None:
+        """Nothing to bring up."""
+
+
+def desk(lab: str = "none", facts: SiteFacts | None = None, **shown: Any) -> Desk:
+    """A desk at such a site."""
+    facts = facts or SiteFacts(name="somewhere", cloud="openstack")
+    return Desk(cast(Cloud, Listing(**shown)), facts, lab)
+
+
+def lease(name: str = "l", **changes: Any) -> Lease:
+    flavor = Reservation(id="r", kind="flavor:instance", status="active", flavor_id="r", flavor_name="m1.small")
+    values: dict[str, Any] = {
+        "id": f"id-{name}",
+        "status": "ACTIVE",
+        "mark": MINE,
+        "start": NOW - timedelta(hours=1),
+        "end": NOW + timedelta(hours=3),
+        "reservations": (flavor,),
+    }
+    return Lease(name=name, **{**values, **changes})
+
+
+def server(name: str = "n", **changes: Any) -> Server:
+    values: dict[str, Any] = {"id": f"id-{name}", "status": "ACTIVE", "mark": MINE, "lease_id": "id-l"}
+    return Server(name=name, **{**values, **changes})
+
+
+def address(text: str = "192.0.2.7", **changes: Any) -> FloatingIp:
+    values: dict[str, Any] = {"id": f"id-{text}", "name": text, "status": "DOWN", "mark": MINE}
+    return FloatingIp(address=text, **{**values, **changes})
+
+
+def group(name: str = "g", *rules: Rule, **changes: Any) -> SecurityGroup:
+    values: dict[str, Any] = {"id": f"id-{name}", "mark": MINE, "rules": rules}
+    return SecurityGroup(name=name, **{**values, **changes})
+
+
+def credential(access: str = "abcdef", **changes: Any) -> Ec2Credential:
+    values: dict[str, Any] = {"secret": "the-secret", "project_id": "p", "mark": MINE}
+    return Ec2Credential(access=access, **{**values, **changes})
+
+
+__all__ = ["LABS", "ME", "MINE", "NOW", "THEIRS", "State", "Touched", "desk"]
