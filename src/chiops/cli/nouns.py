@@ -20,6 +20,7 @@ NOUNS = {
     "keypair": "Key pairs: the public keys that servers let in.",
     "image": "Images: what servers boot from.",
     "flavor": "Flavors: the sizes of servers, and what they cost.",
+    "volume": "Volumes: disks whose data outlives the server.",
     "bucket": "Buckets: the containers of an object store.",
     "creds": "EC2 credentials: the keys to S3.",
     "data": "Datasets: prepared on a node, loaded into the lab's bucket.",

@@ -1,0 +1,196 @@
+"""Volumes taken to and from servers: attached, mounted, unmounted, detached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from chiops.cloud.base import Attachment, Mark, Server, State, Volume
+from chiops.errors import Conflict, NotFound, RemoteFailed, UsageError
+from chiops.lab import session
+from chiops.lab.buckets import NO_LAB
+from chiops.lab.journal import Journal, lab_lock
+from chiops.lab.loader import load
+from chiops.lab.spec import VolumeSpec
+from chiops.lab.volumes import DEFAULT_PATH, is_root_disk, mount, unmount
+from chiops.ops import resolve, shell
+from chiops.ops.desk import Desk
+from chiops.ops.volumes import NOUN, find
+from chiops.resources.kind import Seen
+from chiops.resources.volume import AttachmentKind, AttachmentWanted
+
+SSH_TIMEOUT_S = 120.0
+"""A server that is active may still boot."""
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A volume at its server; ``path`` is where it is mounted, "" where that was left out."""
+
+    volume: Volume
+    server: Server
+    device: str
+    path: str
+    changed: bool
+
+
+def attach(desk: Desk, word: str, server_word: str | None, path: str | None, *, mounting: bool) -> Attached:
+    """Attach a volume of ours to a server of ours, and mount it there. What is done already is left as it is.
+
+    Args:
+        desk: the site.
+        word: the volume.
+        server_word: the server; None for the one that the lab file says, or the only one of the lab.
+        path: where it is mounted; None for what the lab file says, or `DEFAULT_PATH`.
+        mounting: whether to mount it.
+
+    Raises:
+        UsageError: the path is none, or it is not clear which server is meant.
+        NotOurs: the volume or the server is not.
+        Conflict: the volume is attached elsewhere or not usable, or the server is not active.
+        RemoteFailed: it is attached, and could not be mounted.
+    """
+    seen = desk.look("volumes", "servers", "keypairs")
+    volume = desk.own(find(desk, seen.volumes, word), NOUN, word)
+    declared = _declared(volume)
+    where = _path(path) if path else (declared.mount if declared else None) or DEFAULT_PATH
+    if server_word:
+        server = desk.own(
+            resolve.one(seen.servers, server_word, "server", desk.site, prefer=desk.is_ours), "server", server_word
+        )
+    else:
+        server = _usual_server(desk, volume, declared, seen.servers)
+    _check(volume, server, seen)
+    if mounting:
+        shell.require_our_key(server, seen.keypairs)
+    with _held(server):
+        changed = _attach(desk, volume, server, seen)
+        volume = desk.cloud.volumes.get(volume.id)
+        device = next((at.device for at in volume.attachments if at.server_id == server.id), "")
+        if not mounting:
+            return Attached(volume, server, device, "", changed)
+        shell.wait(desk, server, SSH_TIMEOUT_S)
+        changed = bool(mount(shell.node(desk, server), volume, where)) or changed
+        return Attached(volume, server, device, where, changed)
+
+
+def _check(volume: Volume, server: Server, seen: Seen) -> None:
+    elsewhere = [at.server_id for at in volume.attachments if at.server_id != server.id]
+    if elsewhere:
+        name = next((one.name for one in seen.servers if one.id == elsewhere[0]), elsewhere[0])
+        raise Conflict(
+            f"the volume {volume.name} is attached to {name}", todo=f"run `chiops volume detach {volume.name}` first"
+        )
+    if volume.state is State.FAILED:
+        raise Conflict(f"the volume {volume.name} is in {volume.status}", why=volume.fault)
+    if server.state is not State.READY:
+        raise Conflict(
+            f"the server {server.name} is {server.status}", why=server.fault, todo="attach it once the server is active"
+        )
+
+
+def _attach(desk: Desk, volume: Volume, server: Server, seen: Seen) -> bool:
+    if any(at.server_id == server.id for at in volume.attachments):
+        return False
+    bench = desk.bench(seen, volume.mark)
+    bench.put(NOUN, volume.name, volume)
+    bench.put("server", server.name, server)
+    with desk.change("attach", NOUN, volume.name, server.mark) as (_, entry):
+        entry.resource = volume.id
+        AttachmentKind().make(AttachmentWanted(volume.name, server.name), bench)
+    return True
+
+
+def detach(desk: Desk, word: str, *, unmounting: bool) -> tuple[Volume, list[Server]]:
+    """Unmount a volume of ours and take it from its server.
+
+    Returns:
+        The volume, and the servers that it was taken from; none if it was attached to none.
+
+    Raises:
+        Conflict: something uses it, which is named; or a server boots from it.
+        NotOurs: the volume or its server is not.
+    """
+    seen = desk.look("volumes", "servers", "keypairs")
+    volume = desk.own(find(desk, seen.volumes, word), NOUN, word)
+    servers = {server.id: server for server in seen.servers}
+    taken = []
+    for attachment in volume.attachments:
+        server = servers.get(attachment.server_id)
+        if server is None:
+            raise NotFound(f"the server {attachment.server_id} that {volume.name} is attached to is not shown to you")
+        if is_root_disk(attachment):
+            raise Conflict(
+                f"the server {server.name} boots from the volume {volume.name}", todo="delete the server first"
+            )
+        with _held(desk.own(server, "server", server.name)):
+            if unmounting and server.state is State.READY:
+                shell.require_our_key(server, seen.keypairs)
+                _unmount(desk, volume, server)
+            _take(desk, volume, attachment, server, seen)
+        taken.append(server)
+    return desk.cloud.volumes.get(volume.id), taken
+
+
+def _unmount(desk: Desk, volume: Volume, server: Server) -> None:
+    try:
+        held = unmount({shell.node(desk, server): [volume]})
+    except RemoteFailed as error:
+        raise Conflict(
+            f"the volume {volume.name} was not unmounted on {server.name}, so it stays attached",
+            why=error.sentence(),
+            todo="mend that; or add --no-unmount, which loses what the server has not written yet",
+        ) from error
+    if held:
+        raise Conflict(str(held[0]), todo="end that, then run this again")
+
+
+def _take(desk: Desk, volume: Volume, attachment: Attachment, server: Server, seen: Seen) -> None:
+    with desk.change("detach", NOUN, volume.name, server.mark) as (_, entry):
+        entry.resource = volume.id
+        AttachmentKind().take(attachment, desk.bench(seen, volume.mark))
+
+
+def _declared(volume: Volume) -> VolumeSpec | None:
+    """What the file of its lab says of a volume; None for one that is in no lab we know."""
+    if not volume.mark or volume.mark.lab == NO_LAB:
+        return None
+    record = next((record for record in Journal().labs() if record.name == volume.mark.lab), None)
+    spec = load(record.source, record.settings).spec if record else None
+    return next((one for one in spec.volumes if one.name == volume.name), None) if spec else None
+
+
+def _usual_server(desk: Desk, volume: Volume, declared: VolumeSpec | None, servers: Iterable[Server]) -> Server:
+    """The server that is meant when none is named: where it is attached, what the lab file says, the only one of the lab."""
+    own_lab = volume.mark.lab if volume.mark and volume.mark.lab != NO_LAB else None
+    lab = own_lab or session.pick(Journal(), None).name
+    mark = Mark(lab, desk.me.user_id)
+    mine = [server for server in servers if server.mark == mark and server.state is State.READY]
+    named = [server for server in mine if declared and server.name == declared.server]
+    if len(named or mine) == 1:
+        return (named or mine)[0]
+    if mine:
+        raise UsageError(
+            f"the lab {lab} has several servers", todo="name one with --server: " + ", ".join(one.name for one in mine)
+        )
+    raise NotFound(
+        f"no server of the lab {lab} runs at {desk.site}", todo=f"run `chiops up {lab}`, or name a server with --server"
+    )
+
+
+def _held(server: Server) -> AbstractContextManager[None]:
+    """Nobody brings the server's lab up or down meanwhile."""
+    lab = server.mark.lab if server.mark else NO_LAB
+    return nullcontext() if lab == NO_LAB else lab_lock(lab)
+
+
+def _path(text: str) -> str:
+    from pydantic import TypeAdapter, ValidationError
+
+    from chiops.lab.spec import AbsolutePath
+
+    try:
+        return str(TypeAdapter(AbsolutePath).validate_python(text))
+    except ValidationError as error:
+        raise UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
