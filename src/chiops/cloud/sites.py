@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from chiops import paths
-from chiops.cloud.base import Cloud, S3Endpoint, SiteFacts
+from chiops.cloud.base import Cloud, SiteFacts
 from chiops.errors import UsageError
 from chiops.names import suggestion
 
@@ -28,23 +28,37 @@ def sites() -> dict[str, SiteFacts]:
 
 
 def site(name: str) -> SiteFacts:
-    """The facts of one site.
+    """The facts of one site: one of ``sites.yaml``, or an entry of clouds.yaml by its name.
 
     Raises:
         UsageError: no such site; names the nearest one.
     """
     known = sites()
-    if name not in known:
-        raise UsageError(f"there is no site {name!r}", todo=suggestion(name, known))
-    return known[name]
+    if name in known:
+        return known[name]
+    from chiops.cloud.openstack.entries import entries, facts_of
+
+    facts = facts_of(name, known)
+    if facts is None:
+        raise UsageError(f"there is no site {name!r}", todo=suggestion(name, [*known, *entries()]))
+    return facts
 
 
 def connect(name: str) -> Cloud:
-    """A signed-in connection to a site; close it when done."""
-    site(name)
-    from chiops.cloud.local.cloud import LocalCloud
+    """A signed-in connection to a site; close it when done.
 
-    return LocalCloud()
+    Raises:
+        UsageError: no such site.
+        Auth: there are no credentials for it.
+    """
+    facts = site(name)
+    if facts.cloud == "local":
+        from chiops.cloud.local.cloud import LocalCloud
+
+        return LocalCloud()
+    from chiops.cloud.openstack.cloud import OpenStackCloud
+
+    return OpenStackCloud(facts)
 
 
 def _read(path: Path) -> dict[str, dict[str, object]]:
@@ -66,15 +80,11 @@ def _read(path: Path) -> dict[str, dict[str, object]]:
 
 
 def _facts(name: str, values: dict[str, object]) -> SiteFacts:
-    values = dict(values)
-    endpoint = values.pop("s3", None)
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        s3 = S3Endpoint(**endpoint) if isinstance(endpoint, dict) else None
-        facts = SiteFacts(name=name, s3=s3, **values)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise UsageError(f"the facts of the site {name} are not right", why=str(error)) from error
-    if facts.cloud != "local":
-        raise UsageError(
-            f"the site {name} is of the kind {facts.cloud!r}", todo="the only kind of this version is 'local'"
-        )
-    return facts
+        return TypeAdapter(SiteFacts).validate_python({"name": name, "cloud": "openstack", **values})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"the facts of the site {name} are not right", why=f"{key}: {first['msg']}") from error
