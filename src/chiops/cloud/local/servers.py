@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from chiops.cloud.base import Flavor, Image, Keypair, Mark, Server, ServerRequest, State
+from chiops.cloud.base import Flavor, Image, Keypair, Mark, Server, ServerRequest
 from chiops.cloud.local import containers, flavors, image, node
 from chiops.cloud.local.bookings import Bookings
 from chiops.cloud.local.engine import translated
@@ -20,26 +19,15 @@ from chiops.cloud.local.keypairs import Keypairs
 from chiops.cloud.local.locks import FileLock
 from chiops.cloud.local.network import LocalNetwork, write
 from chiops.cloud.local.node import Spec
-from chiops.cloud.local.shelf import Shelf
 from chiops.cloud.local.slots import Slots
-from chiops.errors import Capacity, ChiopsError, CloudError, InvalidRequest, NotFound
+from chiops.cloud.local.view import View
+from chiops.errors import Capacity, ChiopsError, InvalidRequest, NotFound
 
 if TYPE_CHECKING:
     from chiops.cloud.local.site import LocalSite
 
 _STOP_S = 15
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
-_CLEAN_EXITS = ("0", "130", "143")
-"""How init ends when it is asked to: powered off from inside, or stopped."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Links:
-    """What the database says of servers, by their ids."""
-
-    floating: Mapping[str, str]
-    groups: Mapping[str, tuple[str, ...]]
-    volumes: Mapping[str, tuple[str, ...]]
 
 
 class LocalCompute:
@@ -51,7 +39,7 @@ class LocalCompute:
         self._slots = Slots(site.store)
         self._bookings = Bookings(site.store)
         self._keypairs = Keypairs(site.store)
-        self._shelf = Shelf(site)
+        self._view = View(site, network)
 
     def flavors(self) -> Sequence[Flavor]:
         """Sizes as at KVM@TACC; a node never gets more than this machine has."""
@@ -75,9 +63,7 @@ class LocalCompute:
 
     def list(self) -> Sequence[Server]:
         """All servers of the site."""
-        found = sorted(self._found(), key=lambda item: item[0].created)
-        links = self._links()
-        return [self._server(spec, container, links) for spec, container in found]
+        return self._view.servers()
 
     def get(self, server_id: str) -> Server:
         """One server.
@@ -85,10 +71,7 @@ class LocalCompute:
         Raises:
             NotFound: there is none of this id.
         """
-        for spec, container in self._found():
-            if spec.id == server_id:
-                return self._server(spec, container, self._links())
-        raise NotFound(f"No server {server_id} at the local site")
+        return self._view.server(server_id)
 
     def create(self, request: ServerRequest) -> Server:
         """Make a server and start it; about a second.
@@ -141,10 +124,10 @@ class LocalCompute:
         with self._working_on(server_id):
             container = containers.one(self._site, server_id)
             spec = replace(Spec.from_container(container), image=image_id)
-            write(self._rebuild_file(server_id), spec.to_json())
+            write(self._view.rebuild_file(server_id), spec.to_json())
             self._remove_container(container["Id"], spec.name)
             self._build(spec)
-            self._rebuild_file(server_id).unlink()
+            self._view.rebuild_file(server_id).unlink()
         self._site.node_started(server_id)
         return self.get(server_id)
 
@@ -177,11 +160,11 @@ class LocalCompute:
 
     def mend(self) -> None:
         """Bring to an end what a killed process left half done: complete what was being made, remove what was being deleted."""
-        there = {spec.id: container for spec, container in self._found()}
+        there = {spec.id: container for spec, container in self._view.found()}
         for folder in self._site.nodes_dir.glob("*/"):
             server_id = folder.name
             container = there.get(server_id)
-            if container and container["State"] != "created" and not self._rebuild_file(server_id).exists():
+            if container and container["State"] != "created" and not self._view.rebuild_file(server_id).exists():
                 continue
             lock = FileLock(self._site.node_lock(server_id, "work"))
             if not lock.acquire(wait=False):
@@ -192,7 +175,7 @@ class LocalCompute:
                 lock.release()
 
     def _mend(self, server_id: str) -> None:
-        rebuild = self._rebuild_file(server_id)
+        rebuild = self._view.rebuild_file(server_id)
         try:
             container = containers.one(self._site, server_id)
         except NotFound:
@@ -222,7 +205,7 @@ class LocalCompute:
                 )
             return flavors.by_name(request.flavor_id), request.lease_id, ""
         lease, reservation = booked
-        used = [spec.name for spec, _ in self._found() if spec.reservation_id == reservation.id]
+        used = [spec.name for spec, _ in self._view.found() if spec.reservation_id == reservation.id]
         if len(used) >= reservation.amount:
             raise Capacity(
                 f"Lease {lease.name} has no room for server {request.name}",
@@ -242,7 +225,7 @@ class LocalCompute:
         self._site.server_gone(server_id)
         self._slots.release(server_id)
         self._network.forget_server(server_id)
-        self._rebuild_file(server_id).unlink(missing_ok=True)
+        self._view.rebuild_file(server_id).unlink(missing_ok=True)
         shutil.rmtree(self._site.node_dir(server_id), ignore_errors=True)
         for purpose in ("network", "work"):
             self._site.node_lock(server_id, purpose).unlink(missing_ok=True)
@@ -250,79 +233,6 @@ class LocalCompute:
     def _remove_container(self, container_id: str, name: str) -> None:
         with suppress(NotFound), translated(f"Deleting server {name}"):
             self._site.engine.client().api.remove_container(container_id, v=True, force=True)
-
-    def _found(self) -> Iterator[tuple[Spec, Mapping[str, Any]]]:
-        """Every server with its container; one that is just being rebuilt has none."""
-        seen = set()
-        for container in containers.every(self._site):
-            # what bears our labels but not our spec is not a server, and must not keep the others from being listed
-            with suppress(KeyError, ValueError, TypeError):
-                spec = Spec.from_container(container)
-                seen.add(spec.id)
-                yield spec, container
-        for file in self._site.nodes_dir.glob("*.rebuild.json"):
-            with suppress(OSError, ValueError, TypeError):
-                spec = Spec.from_json(file.read_text(encoding="utf-8"))
-                if spec.id not in seen:
-                    yield spec, {"State": "rebuilding", "Id": ""}
-
-    def _links(self) -> _Links:
-        floating = {found.server_id: found.address for found in self._network.addresses.floating()}
-        volumes: dict[str, tuple[str, ...]] = {}
-        for row in self._shelf.all():
-            volumes[row["server_id"]] = (*volumes.get(row["server_id"], ()), row["id"])
-        return _Links(floating, self._network.groups.names_by_server(), volumes)
-
-    def _server(self, spec: Spec, container: Mapping[str, Any], links: _Links) -> Server:
-        status, state, fault = self._status(container)
-        return Server(
-            id=spec.id,
-            name=spec.name,
-            status=status,
-            state=state,
-            fault=fault,
-            mark=spec.mark,
-            created=datetime.fromisoformat(spec.created),
-            flavor=spec.flavor,
-            image=spec.image,
-            keypair=spec.keypair,
-            lease_id=spec.lease_id,
-            fixed_address=spec.address,
-            floating_address=links.floating.get(spec.id, ""),
-            security_groups=links.groups.get(spec.id, ()),
-            volumes=links.volumes.get(spec.id, ()),
-            metadata=spec.metadata,
-        )
-
-    def _status(self, container: Mapping[str, Any]) -> tuple[str, State, str]:
-        """Nova's word, its meaning, and the fault if it failed."""
-        word = container["State"]
-        simple = {
-            "created": ("BUILD", State.PENDING),
-            "running": ("ACTIVE", State.READY),
-            "restarting": ("REBOOT", State.PENDING),
-            "rebuilding": ("REBUILD", State.PENDING),
-            "removing": ("DELETING", State.DELETING),
-            "paused": ("PAUSED", State.STOPPED),
-        }
-        if word in simple:
-            return *simple[word], ""
-        code = re.search(r"Exited \((\d+)\)", container.get("Status", ""))
-        if word == "exited" and code and code.group(1) in _CLEAN_EXITS:
-            return "SHUTOFF", State.STOPPED, ""
-        return "ERROR", State.FAILED, self._fault(container["Id"], code.group(1) if code else "")
-
-    def _fault(self, container_id: str, code: str) -> str:
-        with suppress(CloudError), translated("Looking at a server"):
-            state = self._site.engine.client().api.inspect_container(container_id)["State"]
-            if state.get("OOMKilled"):
-                return "it ran out of memory and was killed"
-            if state.get("Error"):
-                return str(state["Error"])
-        return f"its init process ended with {code or 'an unknown code'}"
-
-    def _rebuild_file(self, server_id: str) -> Path:
-        return self._site.nodes_dir / f"{server_id}.rebuild.json"
 
     @contextmanager
     def _working_on(self, server_id: str) -> Iterator[None]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ SYS = Path("/sys/dev/block")
 LOCK = Path("/run/chiops-disks.lock")
 SECTOR = 512
 GROUP_DISK = 6
+LOOP_SET_STATUS64, LOOP_GET_STATUS64 = 0x4C04, 0x4C05
+LOOP_INFO_BYTES, LOOP_INFO_SIZELIMIT = 232, 32
 
 
 @dataclass(frozen=True)
@@ -135,11 +138,26 @@ def bind(path: Path, number: str, disk: Disk, start: int, size: int) -> bool:
     if there == (disk.name, start, size):
         return True
     if there and in_use(path):
-        return False
+        return there[:2] == (disk.name, start) and size > there[2] and widen(path, size)
     if there:
         run("losetup", "-d", str(path))
     run("losetup", "-o", str(start), "--sizelimit", str(size), str(path), str(DEV / disk.name))
     return bound(number) == (disk.name, start, size)
+
+
+def widen(path: Path, size: int) -> bool:
+    """Have a loop device in use show more of its disk; kernels may refuse that while much is being written."""
+    handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        info = bytearray(LOOP_INFO_BYTES)
+        fcntl.ioctl(handle, LOOP_GET_STATUS64, info)
+        struct.pack_into("=Q", info, LOOP_INFO_SIZELIMIT, size)
+        fcntl.ioctl(handle, LOOP_SET_STATUS64, info)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def release(path: Path, number: str, disk: Disk) -> None:
