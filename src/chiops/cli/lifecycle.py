@@ -50,7 +50,13 @@ def _summary(planned: Plan) -> str:
     return f"\n{changes} to change, {len(planned.steps) - changes} as they are." if changes else "\nNothing to change."
 
 
-def up(lab: LabArgument, set_: SetOption = None) -> None:
+def up(
+    lab: LabArgument,
+    set_: SetOption = None,
+    configure: Annotated[
+        bool, typer.Option("--configure/--no-configure", help="Reach the nodes by ssh and configure them.")
+    ] = True,
+) -> None:
     """Bring a lab up, or to what its file says now. Safe to run again."""
     from chiops.lab import up as lab_up
     from chiops.lab.parameters import parse_settings
@@ -61,7 +67,7 @@ def up(lab: LabArgument, set_: SetOption = None) -> None:
             print_table([step.row() for step in planned.changes])
         confirm(f"{len(planned.changes)} changes at {', '.join(planned.benches)}. Go on?")
 
-    done = lab_up.up(lab, parse_settings(set_ or []), options.site, ask)
+    done = lab_up.up(lab, parse_settings(set_ or []), options.site, ask, configured=configure)
     nodes = [
         {"name": node.name, "address": node.address, "user": node.user, "ssh": Ssh(node).command_line()}
         for node in done.nodes
@@ -79,7 +85,10 @@ def up(lab: LabArgument, set_: SetOption = None) -> None:
     }
     lines = [f"{spec.name} is up at {done.site}: " + (f"{done.changed} changed." if done.changed else "no change.")]
     lines += [f"  {node['name']}  {node['address']}\n    {node['ssh']}" for node in nodes]
-    lines += [f"  s3://{mount.bucket} at {mount.path} on {mount.server}" for mount in spec.mounts]
+    if configure:
+        lines += [f"  s3://{mount.bucket} at {mount.path} on {mount.server}" for mount in spec.mounts]
+    else:
+        lines.append("  The nodes were not configured, as you asked.")
     lines += [f"  volume {one.name} at {one.mount} on {one.server}" for one in spec.volumes if one.mount]
     if spec.buckets:
         lines.append("Next: chiops data prepare, chiops bench run, and when done chiops down.")

@@ -84,7 +84,9 @@ def plan(name: str, settings: Mapping[str, Value], site: str | None) -> Plan:
         return make_plan(lab.spec, places, keys.public_key())
 
 
-def up(name: str, settings: Mapping[str, Value], site: str | None, confirm: Confirm) -> Outcome:
+def up(
+    name: str, settings: Mapping[str, Value], site: str | None, confirm: Confirm, *, configured: bool = True
+) -> Outcome:
     """Bring a lab up, or to what its file says now. Safe to run again, at any time, after any end.
 
     Args:
@@ -92,6 +94,7 @@ def up(name: str, settings: Mapping[str, Value], site: str | None, confirm: Conf
         settings: values for its parameters.
         site: where; None for where it is up, or the default site.
         confirm: shown the plan before anything is made; not asked when nothing would change.
+        configured: whether the nodes are reached by ssh and configured, or left as they boot.
 
     Raises:
         ChiopsError: what went wrong first; everything that was made is journaled and carries the lab's mark.
@@ -107,8 +110,10 @@ def up(name: str, settings: Mapping[str, Value], site: str | None, confirm: Conf
         journal.remember(lab.name, site=place, source=portable(lab.source), settings=lab.values)
         changed = apply(planned, journal)
         found = _nodes(lab, planned, places)
-        configured = configure(lab.spec, found, _keys(lab, places, planned), _volumes(lab, planned, places))
-    return Outcome(lab, place, changed, configured, tuple(found))
+        tasks = 0
+        if configured:
+            tasks = configure(lab.spec, found, _keys(lab, places, planned), _volumes(lab, planned, places))
+    return Outcome(lab, place, changed, tasks, tuple(found))
 
 
 def _nodes(lab: Lab, planned: Plan, places: Places) -> list[Node]:
