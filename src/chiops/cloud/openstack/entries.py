@@ -13,6 +13,9 @@ from chiops.errors import Ambiguous, UsageError
 ENVIRONMENT = "envvars"
 """What openstacksdk calls the OS_* variables as an entry."""
 
+_NOBODYS = frozenset({ENVIRONMENT, "defaults"})
+"""Entries that openstacksdk makes up: from OS_* variables, and where nothing at all is configured."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -37,7 +40,7 @@ def entries() -> dict[str, Entry]:
         found = OpenStackConfig().cloud_config.get("clouds") or {}
     except (SDKException, yaml.YAMLError, OSError) as error:
         raise UsageError("clouds.yaml can't be read", why=" ".join(str(error).split())) from error
-    return {name: _entry(name, values or {}) for name, values in found.items() if name != ENVIRONMENT}
+    return {name: _entry(name, values or {}) for name, values in found.items() if name not in _NOBODYS}
 
 
 def _entry(name: str, values: Mapping[str, object]) -> Entry:

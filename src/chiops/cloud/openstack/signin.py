@@ -36,24 +36,17 @@ def sign_in(facts: SiteFacts) -> Connection:
 
 
 def _connection(facts: SiteFacts) -> Connection:
-    from openstack.config import OpenStackConfig
-    from openstack.connection import Connection
-
-    region = region_of(facts) if facts.region or facts.auth_url else None
     entry = entry_for(facts)
     if entry:
-        config = OpenStackConfig().get_one(
-            cloud=entry.name, region_name=facts.region or _region(facts, entry.regions), api_timeout=READ_S
-        )
-        return Connection(config=config)
+        here = region_of(facts)
+        # The entry's own region is one of a Keystone that may serve several, this site's among them
+        other = here not in entry.regions and bool(facts.auth_url or facts.region)
+        return _configured(entry.name, here if other or here in entry.regions else "")
     if in_chameleon_jupyter():
         return _from_jupyter(facts)
     url = os.environ.get("OS_AUTH_URL", "")
     if url and (not facts.auth_url or same_host(url, facts.auth_url)):
-        config = OpenStackConfig().get_one(
-            cloud=ENVIRONMENT, region_name=region or os.environ.get("OS_REGION_NAME"), api_timeout=READ_S
-        )
-        return Connection(config=config)
+        return _configured(ENVIRONMENT, region_of(facts) if facts.auth_url or facts.region else "")
     raise Auth(
         f"there are no credentials for {facts.name}",
         why=f"OS_AUTH_URL leads to {url}, and each site has its own credentials" if url else "",
@@ -63,9 +56,18 @@ def _connection(facts: SiteFacts) -> Connection:
     )
 
 
-def _region(facts: SiteFacts, regions: tuple[str, ...]) -> str | None:
-    name = region_of(facts)
-    return name if name in regions or facts.auth_url else (regions[0] if regions else None)
+def _configured(name: str, region: str) -> Connection:
+    """A connection by an entry as openstacksdk reads it, in ``region`` if that is given."""
+    from openstack.config import OpenStackConfig
+    from openstack.connection import Connection
+
+    config = OpenStackConfig()
+    if region:
+        # Asked for another region than the entry's, `get_one` refuses, though the token is good for all of them
+        values = config.cloud_config["clouds"][name]
+        values.pop("regions", None)
+        values["region_name"] = region
+    return Connection(config=config.get_one(cloud=name, api_timeout=READ_S))
 
 
 def in_chameleon_jupyter() -> bool:

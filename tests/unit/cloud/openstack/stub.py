@@ -24,10 +24,21 @@ PATHS = {
     "object-store": f"/swift/v1/AUTH_{PROJECT}",
 }
 VERSIONS: dict[str, dict[str, Any]] = {
-    "/network/": {
+    "/network": {
         "versions": [{"id": "v2.0", "status": "CURRENT", "links": [{"rel": "self", "href": "/network/v2.0/"}]}]
     },
-    "/image/": {"versions": [{"id": "v2.9", "status": "CURRENT", "links": [{"rel": "self", "href": "/image/v2/"}]}]},
+    "/image": {"versions": [{"id": "v2.9", "status": "CURRENT", "links": [{"rel": "self", "href": "/image/v2/"}]}]},
+    "/volume/v3": {
+        "versions": [
+            {
+                "id": "v3.0",
+                "status": "CURRENT",
+                "version": "3.70",
+                "min_version": "3.0",
+                "links": [{"rel": "self", "href": "/volume/v3/"}],
+            }
+        ]
+    },
     "/compute/v2.1": {
         "version": {"id": "v2.1", "status": "CURRENT", "version": "2.90", "min_version": "2.1", "links": []},
     },
@@ -117,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
     stub: Stub
 
     def _handle(self) -> None:
-        path = self.path.split("?")[0]
+        path = self.path.split("?")[0].rstrip("/")
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with self.stub.lock:
             self.stub.asked.append((self.command, path))

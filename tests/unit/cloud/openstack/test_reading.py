@@ -1,0 +1,212 @@
+"""What the services say, in our words; and how often they are asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chiops.cloud.base import Mark, State
+from chiops.cloud.openstack.cloud import OpenStackCloud
+from chiops.cloud.openstack.leases import lease
+from chiops.cloud.openstack.volumes import volume
+from chiops.errors import Auth, Conflict
+from tests.unit.cloud.openstack.conftest import MARK
+from tests.unit.cloud.openstack.stub import PATHS, PROJECT, USER, Answer, Stub
+
+NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+def booked(status: str, reservation: str = "active", **more: Any) -> dict[str, Any]:
+    properties = json.dumps({"name": "m1.small"})
+    return {
+        "id": "l",
+        "name": "n",
+        "user_id": USER,
+        "status": status,
+        "start_date": "2026-01-01T00:00:00.000000",
+        "end_date": "2026-01-02T00:00:00.000000",
+        "created_at": "2026-01-01 00:00:00",
+        "reservations": [
+            {"id": "r", "resource_type": "flavor:instance", "status": reservation, "resource_properties": properties}
+        ],
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "reservation", "state"),
+    [
+        ("ACTIVE", "active", State.READY),
+        ("ACTIVE", "pending", State.PENDING),
+        ("PENDING", "pending", State.PENDING),
+        ("TERMINATED", "deleted", State.ENDED),
+        ("DELETING", "active", State.DELETING),
+        ("SOMETHING NEW", "active", State.PENDING),
+    ],
+)
+def test_lease_states(status: str, reservation: str, state: State) -> None:
+    found = lease(booked(status, reservation))
+    assert (found.state, found.fault) == (state, "")
+    assert found.end == datetime(2026, 1, 2, tzinfo=UTC)
+    assert (found.reservations[0].flavor_id, found.reservations[0].flavor_name) == ("r", "m1.small")
+
+
+def test_a_broken_lease_says_what_broke() -> None:
+    events = [{"event_type": "start_lease", "status": "ERROR"}]
+    found = lease(booked("ERROR", "error", events=events))
+    assert found.state is State.FAILED
+    assert "start_lease event failed" in found.fault
+    assert "m1.small is in error" in found.fault
+
+
+def cinder(status: str, changed: str) -> Any:
+    return SimpleNamespace(id="v", name="n", status=status, updated_at=changed, created_at=changed, metadata={}, size=1,
+                           is_bootable="false", volume_type="t", attachments=[])  # fmt: skip
+
+
+def test_a_volume_between_states_is_stuck_after_a_while() -> None:
+    assert volume(cinder("reserved", "2026-01-01T11:55:00"), NOW).state is State.PENDING
+    found = volume(cinder("reserved", "2026-01-01T11:45:00"), NOW)
+    assert found.state is State.FAILED
+    assert "reserved since 2026-01-01 11:45" in found.fault
+
+
+def nova(index: int, **more: Any) -> dict[str, Any]:
+    return {"id": f"s{index}", "name": "n", "status": "ACTIVE", "metadata": MARK.as_metadata(), "addresses": {},
+            "flavor": {"original_name": "reservation:r"}, "image": "", **more}  # fmt: skip
+
+
+def test_a_server_in_error_shows_its_fault_and_odd_ones_break_nothing(stub: Stub, cloud: OpenStackCloud) -> None:
+    broken = nova(1, status="ERROR", fault={"message": "No valid host was found.", "code": 500, "details": "Traceback"})
+    booted_from_volume = nova(2, metadata={"chiops-flavor": "m1.small"})
+    odd = {"id": "s3", "name": None, "status": None, "metadata": None, "addresses": None, "flavor": None}
+    stub.on("GET", f"{PATHS['compute']}/servers/detail", Answer(200, {"servers": [broken, booted_from_volume, odd]}))
+    one, two, three = cloud.compute.list()
+    assert (one.state, one.fault, one.mark) == (State.FAILED, "No valid host was found.", MARK)
+    assert (two.flavor, two.image, two.mark) == ("m1.small", "", None)
+    assert (three.state, three.name) == (State.PENDING, "")
+
+
+def test_a_bucket_that_appears_meanwhile_keeps_no_mark_of_ours(stub: Stub, cloud: OpenStackCloud) -> None:
+    path = f"{PATHS['object-store']}/bucket"
+    stub.on("HEAD", path, Answer(404))
+    stub.on("PUT", path, Answer(202))
+    removed: dict[str, str] = {}
+    stub.on("POST", path, lambda request: removed.update(request["headers"]) or Answer(204))
+    with pytest.raises(Conflict):
+        cloud.objects.create("bucket", mark=MARK)
+    assert {name for name in removed if name.lower().startswith("x-remove-container-meta-chiops-")}
+    stub.on("GET", PATHS["object-store"], Answer(200, [{"name": "bucket", "count": 1, "bytes": 2}]))
+    assert [bucket.mark for bucket in cloud.objects.list()] == [None]
+    assert stub.count("HEAD", path) == 1, "and it is not remembered as ours"
+
+
+def ec2(access: str, **more: str) -> dict[str, Any]:
+    blob = json.dumps({"access": access, "secret": "s", **more})
+    return {"id": access, "type": "ec2", "user_id": USER, "project_id": PROJECT, "blob": blob}
+
+
+def test_a_site_without_labelled_credentials_has_ours_remembered(stub: Stub, cloud: OpenStackCloud) -> None:
+    stub.on("POST", "/v3/credentials", Answer(403, {"error": {"message": "identity:create_credential"}}))
+    made = {"credential": {"access": "a", "secret": "s"}}
+    stub.on("POST", f"/v3/users/{USER}/credentials/OS-EC2", Answer(201, made))
+    assert cloud.identity.create_ec2_credential(mark=MARK).mark == MARK
+    stub.on(
+        "GET", "/v3/credentials", Answer(200, {"credentials": [ec2("a"), ec2("b"), {"id": "c", "blob": "nonsense"}]})
+    )
+    assert {item.access: item.mark for item in cloud.identity.ec2_credentials()} == {"a": MARK, "b": None}
+
+
+def test_an_application_credential_is_told_the_way_out(stub: Stub, cloud: OpenStackCloud) -> None:
+    refusal = Answer(403, {"error": {"message": "Delegated tokens cannot access credentials directly."}})
+    stub.on("POST", "/v3/credentials", refusal)
+    stub.on("POST", f"/v3/users/{USER}/credentials/OS-EC2", refusal)
+    with pytest.raises(Auth, match="Sign in with your password"):
+        cloud.identity.create_ec2_credential(mark=MARK)
+
+
+def _project(stub: Stub, size: int) -> None:
+    """A project that holds ``size`` of everything."""
+    many = range(size)
+    stub.on("GET", f"{PATHS['compute']}/servers/detail", Answer(200, {"servers": [nova(i) for i in many]}))
+    stub.on(
+        "GET",
+        f"{PATHS['compute']}/flavors/detail",
+        Answer(200, {"flavors": [{"id": str(i), "name": f"f{i}", "vcpus": 1, "ram": 1, "disk": 1} for i in many]}),
+    )
+    stub.on(
+        "GET",
+        f"{PATHS['compute']}/os-keypairs",
+        Answer(
+            200, {"keypairs": [{"keypair": {"name": f"k{i}", "public_key": "a b", "fingerprint": "f"}} for i in many]}
+        ),
+    )
+    stub.on(
+        "GET",
+        "/network/v2.0/floatingips",
+        Answer(
+            200,
+            {
+                "floatingips": [
+                    {
+                        "id": str(i),
+                        "floating_ip_address": f"10.0.0.{i}",
+                        "port_id": "p",
+                        "port_details": {"device_id": "s0"},
+                    }
+                    for i in many
+                ]
+            },
+        ),
+    )
+    stub.on(
+        "GET",
+        "/network/v2.0/security-groups",
+        Answer(200, {"security_groups": [{"id": str(i), "name": "g", "security_group_rules": []} for i in many]}),
+    )
+    stub.on(
+        "GET",
+        f"{PATHS['volumev3']}/volumes/detail",
+        Answer(200, {"volumes": [{"id": str(i), "name": "v", "status": "available", "size": 1} for i in many]}),
+    )
+    stub.on("GET", f"{PATHS['reservation']}/leases", Answer(200, {"leases": [booked("ACTIVE") for _ in many]}))
+    stub.on("GET", PATHS["object-store"], Answer(200, [{"name": f"b{i}", "count": 0, "bytes": 0} for i in many]))
+    stub.on("GET", "/v3/credentials", Answer(200, {"credentials": [ec2(str(i)) for i in many]}))
+
+
+LISTS: list[Callable[[OpenStackCloud], Any]] = [
+    lambda cloud: cloud.compute.list(),
+    lambda cloud: cloud.compute.flavors(),
+    lambda cloud: cloud.compute.keypairs(),
+    lambda cloud: cloud.network.floating_ips(),
+    lambda cloud: cloud.network.security_groups(),
+    lambda cloud: cloud.volumes.list(),
+    lambda cloud: cloud.leases.list(),
+    lambda cloud: cloud.objects.list(),
+    lambda cloud: cloud.identity.ec2_credentials(),
+]
+
+
+def test_lists_cost_the_same_whatever_the_project_holds(stub: Stub, cloud: OpenStackCloud) -> None:
+    def asked(size: int) -> int:
+        _project(stub, size)
+        before = len(stub.asked)
+        for ask in LISTS:
+            assert len(ask(cloud)) == size
+        return len(stub.asked) - before
+
+    asked(1)  # signs in and learns the services' versions
+    assert asked(3) == asked(200) == len(LISTS)
+
+
+def test_marks_come_through(stub: Stub, cloud: OpenStackCloud) -> None:
+    text = f"by hand {MARK.as_text()} chiops-request=abc"
+    group = {"id": "g", "name": "g", "description": text, "security_group_rules": []}
+    stub.on("GET", "/network/v2.0/security-groups", Answer(200, {"security_groups": [group]}))
+    (found,) = cloud.network.security_groups()
+    assert (found.mark, found.description) == (Mark("lab-1", USER), "by hand")

@@ -1,0 +1,129 @@
+"""Which credentials sign in at which site."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chiops.cloud.base import SiteFacts
+from chiops.cloud.openstack.cloud import connect
+from chiops.cloud.openstack.entries import entry_for, facts_of
+from chiops.errors import Ambiguous, Auth, UsageError
+from tests.unit.cloud.openstack.conftest import write_clouds
+from tests.unit.cloud.openstack.stub import Stub
+
+KVM = SiteFacts(name="KVM@TACC", cloud="openstack", auth_url="https://kvm.example:5000/v3", network="sharednet1")
+CHI = SiteFacts(name="CHI@TACC", cloud="openstack", auth_url="https://chi.example:5000/v3")
+
+
+def entry(url: str, region: str = "") -> dict[str, object]:
+    auth = {
+        "auth_url": url,
+        "username": "tester",
+        "password": "p",
+        "project_name": "lab",
+        "user_domain_name": "D",
+        "project_domain_name": "D",
+    }
+    return {"auth": auth} | ({"region_name": region} if region else {})
+
+
+def chosen(facts: SiteFacts) -> str:
+    found = entry_for(facts)
+    return found.name if found else ""
+
+
+def test_by_name_then_region(tmp_path: Path) -> None:
+    write_clouds(tmp_path, work=entry(KVM.auth_url, "KVM@TACC"), **{"chi@tacc": entry(CHI.auth_url)})
+    assert chosen(KVM) == "work"
+    assert chosen(CHI) == "chi@tacc"
+
+
+def test_a_region_of_the_same_name_elsewhere_is_not_the_site(tmp_path: Path) -> None:
+    write_clouds(tmp_path, other=entry("https://elsewhere.example:5000/v3", "KVM@TACC"))
+    assert chosen(KVM) == ""
+
+
+def test_os_cloud_decides_between_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clouds(tmp_path, one=entry(KVM.auth_url, "KVM@TACC"), two=entry(KVM.auth_url, "KVM@TACC"))
+    with pytest.raises(Ambiguous, match="one, two"):
+        entry_for(KVM)
+    monkeypatch.setenv("OS_CLOUD", "two")
+    assert chosen(KVM) == "two"
+
+
+def test_os_cloud_of_one_site_leaves_the_other_to_its_own_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_clouds(tmp_path, kvm=entry(KVM.auth_url, "KVM@TACC"), chi=entry(CHI.auth_url, "CHI@TACC"))
+    monkeypatch.setenv("OS_CLOUD", "kvm")
+    assert (chosen(KVM), chosen(CHI)) == ("kvm", "chi")
+
+
+def test_os_cloud_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clouds(tmp_path, kvm=entry(KVM.auth_url))
+    monkeypatch.setenv("OS_CLOUD", "kmv")
+    with pytest.raises(UsageError, match="Did you mean 'kvm'"):
+        entry_for(KVM)
+
+
+def test_one_keystone_serves_two_regions(stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clouds(tmp_path, mine=entry(f"{stub.url}/v3", "KVM@TACC"))
+    monkeypatch.setenv("OS_CLOUD", "mine")
+    facts = SiteFacts(name="R", cloud="openstack", auth_url=f"{stub.url}/v3")
+    with connect(facts) as cloud:
+        assert cloud.identity.whoami().user_name == "tester"
+        assert cloud.objects.endpoint().url == stub.url, "in the site's region, not in the entry's"
+
+
+def test_an_entry_is_a_site(tmp_path: Path) -> None:
+    write_clouds(tmp_path, mine=entry(KVM.auth_url, "KVM@TACC"), other=entry("https://o.example/v3", "KVM@TACC"))
+    mine, other = facts_of("mine", {KVM.name: KVM}), facts_of("other", {KVM.name: KVM})
+    assert mine
+    assert other
+    assert (mine.name, mine.network, mine.os_cloud) == ("mine", "sharednet1", "mine")
+    assert (other.network, other.region) == ("", "KVM@TACC"), "another cloud's facts are its own"
+    assert facts_of("none", {}) is None
+
+
+def test_openrc_variables(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"AUTH_URL": f"{stub.url}/v3", "USERNAME": "u", "PASSWORD": "p", "PROJECT_NAME": "lab",
+                        "USER_DOMAIN_NAME": "D", "PROJECT_DOMAIN_NAME": "D"}.items():  # fmt: skip
+        monkeypatch.setenv(f"OS_{name}", value)
+    with connect(SiteFacts(name="R", cloud="openstack", auth_url=f"{stub.url}/v3")) as cloud:
+        assert cloud.identity.whoami().project_name == "lab"
+    with pytest.raises(Auth, match="each site has its own credentials"):
+        connect(CHI)
+
+
+def test_without_credentials_the_way_to_some_is_said() -> None:
+    with pytest.raises(Auth, match="Make an application credential"):
+        connect(CHI)
+
+
+def test_in_jupyter_python_chi_signs_in(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    from keystoneauth1.adapter import Adapter
+    from keystoneauth1.identity.v3 import Password
+    from keystoneauth1.session import Session
+
+    told: dict[str, str] = {}
+    auth = Password(
+        f"{stub.url}/v3", username="u", password="p", user_domain_id="d", project_name="lab", project_domain_id="d"
+    )
+    context: Any = types.ModuleType("chi.context")
+    context.DEFAULT_PROJECT_DOMAIN_NAME = "chameleon"
+    context.set = told.__setitem__
+    context.session = lambda: Adapter(Session(auth=auth), region_name=told["region_name"])
+    chi: Any = types.ModuleType("chi")
+    chi.context = context
+    monkeypatch.setitem(sys.modules, "chi", chi)
+    monkeypatch.setitem(sys.modules, "chi.context", context)
+    monkeypatch.setenv("JUPYTERHUB_API_URL", "http://hub")
+    monkeypatch.setenv("OS_AUTH_TYPE", "v3oidcaccesstoken")
+    with connect(SiteFacts(name="R", cloud="openstack", auth_url=f"{stub.url}/v3")) as cloud:
+        assert cloud.identity.whoami().user_name == "tester"
+    assert told == {"auth_url": f"{stub.url}/v3", "region_name": "R", "project_domain_name": "chameleon"}
