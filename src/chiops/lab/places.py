@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import fields
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +14,8 @@ from chiops.resources.kind import Seen, Workbench, observe
 
 OBJECT_KINDS = frozenset({"bucket", "credential"})
 """Kinds that live at the object site; all others live at the compute site."""
+OBJECT_PARTS = frozenset({"buckets", "credentials"})
+"""The same, as parts of `Seen`."""
 
 
 class Places:
@@ -39,10 +42,20 @@ class Places:
             cloud.prepare()
 
     def observe(self, public_key: str = "") -> dict[str, Workbench]:
-        """Read every site at once; a workbench for each, by site."""
+        """Read every site at once, each for what lives there; a workbench for each, by site."""
         with ThreadPoolExecutor(len(self.clouds)) as pool:
-            seen = dict(zip((cloud.site for cloud in self.clouds), pool.map(observe, self.clouds), strict=True))
-        return {cloud.site: self._workbench(cloud, seen[cloud.site], public_key) for cloud in self.clouds}
+            seen = pool.map(lambda cloud: observe(cloud, self._parts(cloud)), self.clouds)
+            return {
+                cloud.site: self._workbench(cloud, found, public_key)
+                for cloud, found in zip(self.clouds, seen, strict=True)
+            }
+
+    def _parts(self, cloud: Cloud) -> frozenset[str]:
+        """What to read of a site: two regions of one cloud may show the same servers, which must not count twice."""
+        parts = frozenset(field.name for field in fields(Seen))
+        if self.compute is self.objects:
+            return parts
+        return OBJECT_PARTS if cloud is self.objects else parts - OBJECT_PARTS
 
     def _workbench(self, cloud: Cloud, seen: Seen, public_key: str) -> Workbench:
         facts = self.compute_facts if cloud is self.compute else self.object_facts

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chiops import progress
 from chiops.cloud import sites
-from chiops.cloud.base import Node, S3Access, Server, Volume
+from chiops.cloud.base import FloatingIp, Node, S3Access, Server, Volume
 from chiops.errors import UsageError
 from chiops.lab import keys
 from chiops.lab.apply import apply
@@ -117,13 +117,16 @@ def up(
 
 
 def _nodes(lab: Lab, planned: Plan, places: Places) -> list[Node]:
-    compute = places.compute
-    ids = {planned.benches[compute.site].get("server", server.name, Server).id for server in lab.spec.servers}
-    # Read anew: addresses were bound after the servers were made.
-    servers = {server.id: server for server in compute.compute.list()}
-    return nodes(
-        lab.name, [servers[id_] for id_ in sorted(ids, key=list(servers).index)], places.compute_facts.ssh_user
-    )
+    bench = planned.benches[places.compute.site]
+    servers = []
+    for spec in lab.spec.servers:
+        server = bench.get("server", spec.name, Server)
+        if spec.floating_ip:
+            # The service may take a while to show an address at its server.
+            address = bench.get("floating_ip", spec.name, FloatingIp).address
+            server = replace(server, floating_address=address)
+        servers.append(server)
+    return nodes(lab.name, servers, places.compute_facts.ssh_user)
 
 
 def _keys(lab: Lab, places: Places, planned: Plan) -> dict[str, S3Access]:
