@@ -66,6 +66,10 @@ def create(
     keep_boot_volume: Annotated[
         bool, typer.Option("--keep-boot-volume", help="That volume stays when the server goes.")
     ] = False,
+    boot_from: Annotated[
+        str,
+        typer.Option(metavar="VOLUME", help="Boot from this volume, kept of an earlier server; it stays."),
+    ] = "",
     floating_ip: Annotated[
         bool, typer.Option("--floating-ip", help="With an address that is reached from outside.")
     ] = False,
@@ -73,14 +77,9 @@ def create(
     lab: ForLabOption = None,
 ) -> None:
     """Make a server and wait until it is active. One of ours that was begun before is brought to its end."""
-    from chiops.cloud.base import BootVolume
-    from chiops.errors import UsageError
     from chiops.ops import serving
     from chiops.ops.desk import opened
 
-    if keep_boot_volume and not boot_volume:
-        raise UsageError("there is no boot volume to keep", todo="add --boot-volume 60")
-    boot = BootVolume(size_gib=boot_volume, delete_on_termination=not keep_boot_volume) if boot_volume else None
     plan = serving.ServerPlan(
         name=name,
         flavor=flavor,
@@ -88,7 +87,7 @@ def create(
         lease=lease,
         keypair=keypair,
         security_groups=tuple(security_group or ()),
-        boot_volume=boot,
+        boot_volume=serving.boot_volume(boot_volume, boot_from, keep=keep_boot_volume),
         floating_ip=floating_ip,
         wait=wait,
     )
@@ -152,6 +151,21 @@ def rebuild(
         emit(document(desk, done), options.output, table=[_row(desk, done)])
 
 
+@command(app, "wait", epilog="Example: chiops server wait node-block-netID --timeout 20m")
+def wait(
+    name: NameArgument,
+    timeout: Annotated[str, typer.Option(help="How long at most: 90s, 10m, 2h.")] = "20m",
+) -> None:
+    """Wait until a server is active and answers ssh."""
+    from chiops.ops import moments, servers
+    from chiops.ops.desk import opened
+
+    limit = moments.span(timeout).total_seconds()
+    with opened(options.site) as desk:
+        found = servers.wait(desk, name, limit)
+        emit(document(desk, found), options.output, table=[_row(desk, found)])
+
+
 @command(app, "console", epilog="Example: chiops server console node-block-netID --lines 50")
 def console(
     name: NameArgument, lines: Annotated[int, typer.Option(min=1, help="How many, from the end.")] = 100
@@ -165,12 +179,20 @@ def console(
     emit({"server": server.name, "console": text.splitlines()}, options.output, text=text)
 
 
-@command(app, "ssh", epilog="Example: chiops server ssh node-block-netID")
+@command(
+    app,
+    "ssh",
+    epilog="Example: chiops server ssh node-block-netID -- df -h",
+)
 def ssh(
     name: NameArgument,
+    command_: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[COMMAND...]", help="A program and its arguments; a shell by default."),
+    ] = None,
     show_: Annotated[bool, typer.Option("--print", help="Print the ssh command instead of running it.")] = False,
 ) -> None:
-    """Open a shell on a server; `chiops ssh` does it for the nodes of a lab."""
+    """Open a shell on a server, or run a command there; `chiops ssh` does it for the nodes of a lab."""
     from chiops.ops import servers, shell
     from chiops.ops.desk import opened
     from chiops.remote.ssh import Ssh
@@ -179,11 +201,11 @@ def ssh(
         seen = desk.look("servers", "keypairs")
         server = servers.find(desk, seen.servers, name)
         shell.require_our_key(server, seen.keypairs)
-        way = Ssh(shell.node(desk, server))
+        way, words = Ssh(shell.node(desk, server)), command_ or []
     if show_ or options.output is not Format.TABLE:
-        emit({"server": server.name, "ssh": way.command_line()}, options.output, text=way.command_line())
+        emit({"server": server.name, "ssh": way.command_line(*words)}, options.output, text=way.command_line(*words))
         return
-    argv = way.argv()
+    argv = way.argv(*words)
     os.execvp(argv[0], argv)  # noqa: S606 - ssh takes the terminal over
 
 

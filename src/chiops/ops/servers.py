@@ -167,6 +167,27 @@ def rebuild(desk: Desk, word: str, confirm: Confirm, *, image: str | None = None
     return ready
 
 
+def wait(desk: Desk, word: str, timeout_s: float) -> Server:
+    """Wait until a server is active and answers ssh.
+
+    Args:
+        desk: the site.
+        word: the server's name or id.
+        timeout_s: how long for each of the two, in seconds.
+
+    Raises:
+        ResourceFailed: it failed; with its fault.
+        Conflict: it was made with another key.
+        Timeout, RemoteFailed: not in time.
+    """
+    seen = desk.look("servers", "keypairs")
+    server = find(desk, seen.servers, word)
+    shell.require_our_key(server, seen.keypairs)
+    active = waiting.until_ready(desk.cloud.compute.get, server, noun=NOUN, timeout_s=timeout_s)
+    shell.wait(desk, active, timeout_s)
+    return active
+
+
 def console(desk: Desk, word: str, lines: int) -> tuple[Server, str]:
     """The last lines that a server wrote to its console."""
     server = find(desk, desk.cloud.compute.list(), word)

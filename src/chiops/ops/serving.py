@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chiops.cloud.base import (
     BootVolume,
-    Flavor,
     Image,
     Keypair,
-    Lease,
-    Reservation,
     SecurityGroup,
     Server,
     ServerRequest,
     State,
 )
-from chiops.errors import Conflict, NotFound, UsageError
-from chiops.ops import leases, resolve, shell
+from chiops.errors import Conflict, UsageError
+from chiops.ops import resolve, shell
 from chiops.ops.desk import Desk
+from chiops.ops.placing import BARE_METAL, Place, find_place
 from chiops.ops.servers import NOUN, SSH_TIMEOUT_S, Shown, await_active, described
 from chiops.resources import waiting
 from chiops.resources.floating_ip import FloatingIpKind, FloatingIpWanted
 from chiops.resources.kind import Seen
 
 SSH_PORT = 22
-BARE_METAL = "baremetal"
-"""The flavor of every reserved host."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,23 +37,25 @@ class ServerPlan:
     keypair: str = ""
     security_groups: Sequence[str] = ()
     boot_volume: BootVolume | None = None
+    """An existing one by name or id."""
     floating_ip: bool = False
     wait: bool = False
     """Until ssh answers."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a server goes: a flavor, on a lease's reservation or on none."""
+def boot_volume(size_gib: int, existing: str, *, keep: bool) -> BootVolume | None:
+    """What the options say of a boot volume; None for the server's own disk. One that was there before always stays.
 
-    flavor: Flavor
-    lease: Lease | None = None
-    reservation: Reservation | None = None
-
-    @property
-    def flavor_id(self) -> str:
-        """What the server is created with."""
-        return (self.reservation.flavor_id if self.reservation else "") or self.flavor.id
+    Raises:
+        UsageError: they contradict each other.
+    """
+    if size_gib and existing:
+        raise UsageError("a server boots from one volume", todo="leave --boot-volume or --boot-from out")
+    if existing:
+        return BootVolume(volume_id=existing, delete_on_termination=False)
+    if keep and not size_gib:
+        raise UsageError("there is no boot volume to keep", todo="add --boot-volume 60")
+    return BootVolume(size_gib=size_gib, delete_on_termination=not keep) if size_gib else None
 
 
 def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
@@ -74,7 +72,7 @@ def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
     """
     seen = desk.look("leases", "servers", "flavors", "images", "keypairs", "security_groups", "floating_ips")
     image = resolve.one(seen.images, plan.image or desk.facts.default_image, "image", desk.site)
-    place = find_place(desk, seen, plan)
+    place = find_place(desk, seen, plan.flavor, plan.lease)
     groups = [resolve.one(seen.security_groups, word, "security group", desk.site) for word in plan.security_groups]
     keypair = resolve.one(seen.keypairs, plan.keypair, "key pair", desk.site) if plan.keypair else None
     if plan.wait:
@@ -82,6 +80,7 @@ def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
     server = _namesake(desk, seen, plan, place, image)
     new = server is None
     if server is None:
+        boot = _resolved(desk, plan.boot_volume)
         desk.cloud.prepare()
         request = ServerRequest(
             name=plan.name,
@@ -93,7 +92,7 @@ def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
             network=desk.facts.network,
             lease_id=place.lease.id if place.lease else "",
             reservation_id=place.reservation.id if place.reservation else "",
-            boot_volume=plan.boot_volume,
+            boot_volume=boot,
         )
         with desk.change("create", NOUN, plan.name) as (_, entry):
             server = desk.cloud.compute.create(request)
@@ -108,52 +107,6 @@ def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
         shell.require_our_key(server, seen.keypairs)
         shell.wait(desk, server, SSH_TIMEOUT_S)
     return described(desk, server, seen), new
-
-
-def find_place(desk: Desk, seen: Seen, plan: ServerPlan) -> Place:
-    """The flavor and reservation that a plan means.
-
-    Raises:
-        UsageError: no flavor can be told from it, or the site wants a lease.
-        Conflict: the lease is not active.
-        NotFound: no such flavor or lease, or the lease does not book the flavor.
-    """
-    flavor = resolve.one(seen.flavors, plan.flavor, "flavor", desk.site) if plan.flavor else None
-    if not plan.lease:
-        if desk.facts.needs_lease:
-            raise UsageError(
-                f"{desk.site} runs servers only on a lease",
-                todo="add --lease NAME; `chiops lease create` makes one",
-            )
-        if flavor is None:
-            raise UsageError("no flavor was named", todo="add --flavor, as listed by `chiops flavor list`")
-        return Place(flavor)
-    lease = leases.find(desk, seen.leases, plan.lease)
-    if lease.state is not State.READY:
-        raise Conflict(
-            f"the lease {lease.name} is {lease.status}, so no server can be made on it",
-            why=lease.fault,
-            todo="wait for it with `chiops lease wait`" if lease.state is State.PENDING else "make a new one",
-        )
-    return _reserved(seen, lease, flavor)
-
-
-def _reserved(seen: Seen, lease: Lease, flavor: Flavor | None) -> Place:
-    books = [item for item in lease.reservations if item.kind in ("flavor:instance", "physical:host")]
-    names = sorted({item.flavor_name or BARE_METAL for item in books})
-    wanted = flavor.name if flavor else (names[0] if len(names) == 1 else "")
-    if not wanted:
-        raise UsageError(f"the lease {lease.name} books {leases.reserves(lease)}", todo="choose one with --flavor")
-    for item in books:
-        if (item.flavor_name or BARE_METAL) == wanted:
-            known = next((one for one in seen.flavors if one.name == wanted), None)
-            base = flavor or known or Flavor(id=item.flavor_id, name=wanted, vcpus=0, ram_mib=0, disk_gib=0)
-            return Place(base, lease, item)
-    raise NotFound(
-        f"the lease {lease.name} does not book {wanted}",
-        why=f"it books {leases.reserves(lease)}",
-        todo="leave --flavor out to take what it books" if len(names) == 1 else f"choose one of: {', '.join(names)}",
-    )
 
 
 def _require_ssh(plan: ServerPlan, groups: Sequence[SecurityGroup], place: Place, keypair: Keypair | None) -> None:
@@ -177,6 +130,24 @@ def _require_ssh(plan: ServerPlan, groups: Sequence[SecurityGroup], place: Place
 
 def _opens(first: int, last: int) -> bool:
     return first == last == 0 or first <= SSH_PORT <= last
+
+
+def _resolved(desk: Desk, boot: BootVolume | None) -> BootVolume | None:
+    """A boot volume by its id; only one of ours is booted from, since that changes it."""
+    if boot is None or not boot.volume_id:
+        return boot
+    volume = desk.own(
+        resolve.one(desk.cloud.volumes.list(), boot.volume_id, "volume", desk.site), "volume", boot.volume_id
+    )
+    if not volume.bootable:
+        raise Conflict(
+            f"the volume {volume.name} can't be booted from",
+            why="it was not made from an image",
+            todo="attach it with `chiops volume attach` instead",
+        )
+    if volume.attachments:
+        raise Conflict(f"the volume {volume.name} is in use", todo="delete the server that booted from it first")
+    return replace(boot, volume_id=volume.id)
 
 
 def _namesake(desk: Desk, seen: Seen, plan: ServerPlan, place: Place, image: Image) -> Server | None:

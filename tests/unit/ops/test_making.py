@@ -7,9 +7,20 @@ from typing import Any
 
 import pytest
 
-from chiops.cloud.base import Flavor, Keypair, Reservation, ReservationRequest, Rule, SiteFacts, State
-from chiops.errors import Ambiguous, Conflict, NotFound, Policy, UsageError
-from chiops.ops import credentials, leases, serving
+from chiops.cloud.base import (
+    Attachment,
+    BootVolume,
+    Flavor,
+    Keypair,
+    Reservation,
+    ReservationRequest,
+    Rule,
+    SiteFacts,
+    State,
+    Volume,
+)
+from chiops.errors import Ambiguous, Conflict, NotFound, NotOurs, Policy, UsageError
+from chiops.ops import credentials, leases, placing, serving
 from chiops.ops.serving import ServerPlan
 from tests.unit.ops.site import (
     LABS,
@@ -75,9 +86,9 @@ def plan(**changes: Any) -> ServerPlan:
     return ServerPlan(**{"name": "n", "lease": "l", **changes})
 
 
-def place(plan_: ServerPlan, **shown: Any) -> serving.Place:
+def place(plan_: ServerPlan, **shown: Any) -> placing.Place:
     at = desk(**{"leases_": [lease()], **shown})
-    return serving.find_place(at, at.look("leases", "flavors"), plan_)
+    return placing.find_place(at, at.look("leases", "flavors"), plan_.flavor, plan_.lease)
 
 
 def test_the_flavor_is_the_one_that_the_lease_books() -> None:
@@ -120,9 +131,9 @@ def test_a_place_that_can_not_be_had(plan_: ServerPlan, shown: Any, error: type[
 def test_a_site_without_leases_takes_a_plain_flavor() -> None:
     at = desk(facts=SiteFacts(name="somewhere", cloud="openstack", needs_lease=False))
     seen = at.look("leases", "flavors")
-    assert serving.find_place(at, seen, plan(lease="", flavor="m1.large")).flavor_id == "2"
+    assert placing.find_place(at, seen, "m1.large", "").flavor_id == "2"
     with pytest.raises(UsageError, match="no flavor was named"):
-        serving.find_place(at, seen, plan(lease=""))
+        placing.find_place(at, seen, "", "")
 
 
 def test_a_wait_for_ssh_that_would_never_end_is_refused() -> None:
@@ -181,3 +192,30 @@ def test_a_key_is_found_by_its_first_characters_if_they_are_enough() -> None:
         credentials.find(at, known, "abcd")
     with pytest.raises(NotFound):
         credentials.find(at, known, "f")
+
+
+def test_a_boot_volume_is_new_or_was_there_before() -> None:
+    assert serving.boot_volume(0, "", keep=False) is None
+    assert serving.boot_volume(60, "", keep=False) == BootVolume(size_gib=60, delete_on_termination=True)
+    assert serving.boot_volume(60, "", keep=True) == BootVolume(size_gib=60, delete_on_termination=False)
+    assert serving.boot_volume(0, "v", keep=False) == BootVolume(volume_id="v", delete_on_termination=False)
+    for size, existing, keep in ((0, "", True), (60, "v", False)):
+        with pytest.raises(UsageError):
+            serving.boot_volume(size, existing, keep=keep)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "told"),
+    [
+        ({"mark": THEIRS}, NotOurs, "was not made by your chiops"),
+        ({"bootable": False}, Conflict, "can't be booted from"),
+        ({"attachments": (Attachment(volume_id="v", server_id="s"),)}, Conflict, "is in use"),
+        ({}, Touched, "create"),
+    ],
+)
+def test_a_volume_is_booted_from_only_if_it_is_ours_and_free(changes: Any, error: type[Exception], told: str) -> None:
+    values: dict[str, Any] = {"mark": MINE, "bootable": True, **changes}
+    volume = Volume(id="id-v", name="v", size_gib=60, **values)
+    boot = serving.boot_volume(0, "v", keep=False)
+    with pytest.raises(error, match=told):
+        serving.create(desk(leases_=[lease()], volumes_=[volume]), plan(boot_volume=boot))
