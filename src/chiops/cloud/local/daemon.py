@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -50,8 +51,13 @@ class Daemon:
             return 0
         return pid if str(self._home).encode() in command else 0
 
+    @property
+    def in_use(self) -> bool:
+        """Whether the daemon was started and not stopped since; it may have died."""
+        return self._run.is_dir()
+
     def start(self) -> None:
-        """Start the daemon and return when its socket is there; at once if it already runs.
+        """Start the daemon and return when it answers; at once if it already does.
 
         Raises:
             PrerequisiteMissing: Docker is not installed and may not be.
@@ -60,22 +66,30 @@ class Daemon:
         """
         packages.require({"dockerd": "docker.io", "nft": "nftables", "ip": "iproute2"}, purpose="The local site")
         with locked(_RUN / "lock"):
-            if self.pid() and self.socket.exists():
+            if self.pid() and _answers(self.socket):
                 return
             with progress.task("Start Docker for the local site"):
+                fresh = not self.in_use
                 self._run.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
                 _enable_forwarding()
-                self._launch()
+                try:
+                    self._wait(None if self.pid() else self._launch())
+                except BaseException:
+                    # nodes that outlived a daemon are not to pay for one that does not start
+                    if fresh and not self.pid():
+                        self._clear()
+                    raise
 
-    def _launch(self) -> None:
+    def _launch(self) -> subprocess.Popen[bytes]:
         settings = self._home / "daemon.json"
         dockerd = packages.find("dockerd") or "dockerd"
         try:
             settings.write_text(json.dumps(self._settings(), indent=1), encoding="utf-8")
             self.socket.unlink(missing_ok=True)
+            self._forget_dead_containerd()
             with self.log.open("wb") as log:
-                process = subprocess.Popen(
+                return subprocess.Popen(
                     [dockerd, "--config-file", str(settings)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -90,16 +104,25 @@ class Daemon:
                 )
         except OSError as error:
             raise CloudError("Docker did not start", why=str(error)) from error
+
+    def _wait(self, process: subprocess.Popen[bytes] | None) -> None:
         deadline = time.monotonic() + START_S
-        while not self.socket.exists():
-            if process.poll() is not None:
+        while not _answers(self.socket):
+            if not self.pid() and (process is None or process.poll() is not None):
                 raise self._ended()
             if time.monotonic() > deadline:
-                process.terminate()
-                raise Timeout(
-                    f"Docker did not start within {START_S:.0f} s", why=self._last_words(), todo=f"read {self.log}"
-                )
+                if process:
+                    process.terminate()
+                what = f"Docker did not start within {START_S:.0f} s"
+                raise Timeout(what, why=self._last_words(), todo=f"read {self.log}")
             time.sleep(0.03)
+
+    def _forget_dead_containerd(self) -> None:
+        """Docker waits for the containerd that its file names, even for one that is dead and only not reaped yet."""
+        file = self._run / "exec/containerd/containerd.pid"
+        with suppress(OSError, ValueError):
+            if not _alive(int(file.read_text(encoding="ascii"))):
+                file.unlink()
 
     def _settings(self) -> dict[str, object]:
         return {
@@ -194,6 +217,16 @@ def _restore_forwarding() -> None:
 def _others(own: Path) -> bool:
     """Whether another site's daemon has its runtime directory here."""
     return any(entry.is_dir() and entry != own for entry in _RUN.iterdir())
+
+
+def _answers(path: Path) -> bool:
+    """Whether a Docker daemon serves at this socket; it may be there long before."""
+    with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
+        connection.settimeout(2)
+        connection.connect(str(path))
+        connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
+        return connection.recv(16).split()[1:2] == [b"200"]
+    return False
 
 
 def _alive(pid: int) -> bool:

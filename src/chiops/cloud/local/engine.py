@@ -43,7 +43,7 @@ class Engine:
         return self._own
 
     def running(self) -> DockerClient | None:
-        """The Docker that answers now, or None. Starts nothing."""
+        """The Docker in use, or None. Starts nothing but a daemon of the site's own that died."""
         with self._lock:
             return self._find()
 
@@ -60,7 +60,7 @@ class Engine:
         """Stop the site's own daemon, if it runs; this machine's Docker is left alone."""
         with self._lock:
             self._forget()
-            if self.daemon.pid():
+            if self.daemon.in_use:
                 self.daemon.stop()
 
     def _find(self) -> DockerClient | None:
@@ -68,10 +68,12 @@ class Engine:
             if not self._own or self.daemon.pid():
                 return self._client
             self._forget()
-        if self.daemon.pid():
-            # starting is idempotent, and waits for one that another process is just bringing up
+        if self.daemon.in_use:
+            # at once if it runs; waits for one that another process is just bringing up, and brings back one that died
             self.daemon.start()
             self._client, self._own = _connect(f"unix://{self.daemon.socket}"), True
+            if self._client is None:
+                raise Transient("The local site's Docker does not answer", todo=f"read {self.daemon.log}")
         else:
             self._client, self._own = _connect(_host_url()), False
         return self._client

@@ -27,7 +27,7 @@ def catch_up(site: LocalSite, compute: LocalCompute, leases: LocalLeases) -> Non
             for container in containers.every(site):
                 if containers.is_running(container):
                     site.node_started(container["Labels"][containers.ID_LABEL])
-    if leases.booked() or site.engine.daemon.pid():
+    if leases.booked() or site.engine.daemon.in_use:
         agent.ensure(site)
 
 
@@ -59,7 +59,7 @@ def stay_minded(site: LocalSite, leases: LocalLeases) -> None:
     Raises:
         CloudError: it does not run, so leases would not end.
     """
-    if leases.booked() or site.engine.daemon.pid():
+    if leases.booked() or site.engine.daemon.in_use:
         agent.ensure(site, wait=True)
 
 

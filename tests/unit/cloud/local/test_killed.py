@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import subprocess
@@ -131,3 +132,13 @@ def test_rebuilding(local_cloud: LocalCloud, keypair: str, server: Server, point
     assert remains(local_cloud) == {}
     (after,) = doomed(local_cloud)
     assert (after.id, after.state, after.fixed_address) == (server.id, State.READY, server.fixed_address)
+
+
+def test_docker_itself(local_cloud: LocalCloud, server: Server) -> None:
+    """Nodes outlive the site's own daemon, and are never taken for gone while it is down."""
+    if not local_cloud.local.engine.own:
+        pytest.skip("this machine's own Docker carries the nodes, and is not ours to kill")
+    os.kill(local_cloud.local.engine.daemon.pid(), signal.SIGKILL)
+    found = local_cloud.compute.get(server.id)
+    assert (found.state, found.fixed_address) == (State.READY, server.fixed_address)
+    assert "systemd" in containers.run(local_cloud.local, server.id, ["cat", "/proc/1/comm"])
