@@ -23,7 +23,15 @@ from ansible.module_utils.block_devices import (
     size_of,
     unit_name,
 )
-from ansible.module_utils.block_format import Refused, finish, grow_command, grow_partition, make_filesystem, partition
+from ansible.module_utils.block_format import (
+    Refused,
+    finish,
+    grow_command,
+    grow_partition,
+    grow_unmounted,
+    make_filesystem,
+    partition,
+)
 
 DOCUMENTATION = r"""
 module: block_filesystem
@@ -33,7 +41,7 @@ description:
   - A disk without any sign of content is partitioned (gpt, one partition over the whole) and formatted with ext4.
   - A disk with a filesystem, on its first partition or bare, is left as it is.
   - Anything else is an error, and is never changed.
-  - Where the volume has grown, the partition grows with it; the filesystem is to be grown by C(grow) once it is mounted.
+  - Where the volume has grown, its partition and filesystem grow with it; a mounted one is to be grown by C(grow).
 options:
   volume:
     description: Id of the volume.
@@ -120,7 +128,7 @@ def prepare(disk: Disk, wanted: dict[str, Any], check: bool) -> dict[str, Any]:
         content = inspect(disk, 0)
     if not check:
         finish(disk, content)
-    grown = not check and grow_partition(disk, content)
+    grown = not check and grow(disk, content)
     assert content.filesystem  # noqa: S101 - all else has been refused
     return {
         "changed": formatted or grown,
@@ -130,6 +138,14 @@ def prepare(disk: Disk, wanted: dict[str, Any], check: bool) -> dict[str, Any]:
         "formatted": formatted,
         "grow": grow_command(content, wanted["path"]),
     }
+
+
+def grow(disk: Disk, content: Content) -> bool:
+    """Have the filesystem reach the end of its disk, as far as that can be done from here. Whether anything grew."""
+    grown = grow_partition(disk, content)
+    if not mounted_from(device_files(disk), mounts_of()):
+        grown = grow_unmounted(content) or grown
+    return grown
 
 
 def stable_name(disk: Disk, content: Content) -> str:

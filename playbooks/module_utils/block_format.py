@@ -76,6 +76,17 @@ def grow_partition(disk: Disk, content: Content) -> bool:
     return True
 
 
+def grow_unmounted(content: Content) -> bool:
+    """Grow an ext filesystem that is not mounted to its device, if it has no errors. Whether it grew."""
+    if not grow_command(content, "") or content.filesystem is None or content.filesystem.type == "xfs":
+        return False
+    check = run("e2fsck", "-f", "-p", content.device)
+    if check.returncode > 1:
+        raise Refused(f"the filesystem has errors, so it is not grown; look at it with `e2fsck {content.device}`")
+    must("resize2fs", content.device)
+    return True
+
+
 def grow_command(content: Content, path: str) -> list[str]:
     """What grows the filesystem to its device, once it is mounted at ``path``."""
     type_ = content.filesystem.type if content.filesystem else ""
