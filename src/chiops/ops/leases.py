@@ -63,7 +63,7 @@ def create(
     seen = desk.look("leases", "flavors")
     now = datetime.now(UTC)
     flavors = [resolve.one(seen.flavors, item.flavor, "flavor", desk.site) for item in wanted if item.flavor]
-    length = end - max(start or now, now)
+    length = round((end - (start or now)) / ROUNDING) * ROUNDING
     check_length(desk.facts, [flavor.name for flavor in flavors], length)
     price = service_units(wanted, seen.flavors, length)
     found = _namesake(desk, seen.leases, name, wanted, {item.id: item.name for item in flavors})

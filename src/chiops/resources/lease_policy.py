@@ -90,4 +90,6 @@ def service_units(wanted: Sequence[ReservationRequest], flavors: Sequence[Flavor
 
 def _days(span: timedelta) -> str:
     """Limits are whole days mostly, and read as such: ``7 days``."""
-    return f"{span.days} days" if span.days > 1 and not span % timedelta(days=1) else format_duration(span)
+    if span % timedelta(days=1):
+        return format_duration(span)
+    return "1 day" if span.days == 1 else f"{span.days} days"
