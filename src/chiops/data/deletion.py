@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 ATTEMPTS = 6
+SMALL = 100
+"""A batch of so many keys is not halved for being slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,14 @@ class Deleter:
             try:
                 with throttle:
                     done, again = self._request(todo)
-            except (Transient, Timeout):
+            except (Transient, Timeout) as error:
                 if attempt == ATTEMPTS - 1:
                     raise
                 throttle.overloaded(attempt)
+                if isinstance(error, Timeout) and len(todo) > SMALL:
+                    # Swift's S3 layer deletes one key after the other before it answers
+                    outcome.add(self._by_halves(todo, error, throttle))
+                    return outcome
                 continue
             except (InvalidRequest, Conflict) as error:
                 outcome.add(self._by_halves(todo, error, throttle))
@@ -106,7 +112,7 @@ class Deleter:
         return outcome, again
 
     def _by_halves(self, entries: Sequence[Entry], error: CloudError, throttle: Throttle) -> Outcome:
-        """The server refuses the batch as a whole: some key cannot be written in XML, or it knows no batches."""
+        """The server refuses the batch as a whole: some key cannot be written in XML, it knows no batches, or it is too slow."""
         if len(entries) == 1:
             return self._single(entries[0], error, throttle)
         middle = len(entries) // 2
