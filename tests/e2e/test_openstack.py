@@ -1,0 +1,127 @@
+"""The labs at a real OpenStack, by the real command line. Needs OS_CLOUD; CHIOPS_TEST_OBJECT_CLOUD may name a second region.
+
+Where servers are only said to run (Nova's fake driver), the nodes are not configured, by the option that says so; with
+CHIOPS_TEST_REAL_NODES=1 the block lab is configured, used and brought up again around its volume.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.cli import Chiops
+
+OS_CLOUD = os.environ.get("OS_CLOUD", "")
+OBJECT_CLOUD = os.environ.get("CHIOPS_TEST_OBJECT_CLOUD", "")
+REAL_NODES = os.environ.get("CHIOPS_TEST_REAL_NODES", "") == "1"
+
+pytestmark = [
+    pytest.mark.openstack,
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(not OS_CLOUD, reason="openstack: left out, OS_CLOUD is not set"),
+]
+NET_ID = f"t{secrets.token_hex(3)}"
+SITE = "under-test"
+
+
+@pytest.fixture(scope="module")
+def openstack(tmp_path_factory: pytest.TempPathFactory) -> Chiops:
+    """The command line, with the cloud under test as a site whose buckets live at the second region, if one is named."""
+    config = tmp_path_factory.mktemp("config")
+    site = {"cloud": "openstack", "os_cloud": OS_CLOUD, "network": "sharednet1", "external_network": "public"}
+    sites: dict[str, Any] = {SITE: site}
+    if OBJECT_CLOUD:
+        sites[SITE] = {**site, "object_site": f"{SITE}-objects"}
+        sites[f"{SITE}-objects"] = {**site, "os_cloud": OBJECT_CLOUD}
+    (config / "chiops").mkdir()
+    (config / "chiops" / "sites.yaml").write_text(yaml.safe_dump(sites))
+    state, work = tmp_path_factory.mktemp("state"), tmp_path_factory.mktemp("work")
+    return Chiops(state, work, {"XDG_CONFIG_HOME": str(config)})
+
+
+@pytest.fixture(scope="module")
+def object_lab(openstack: Chiops) -> Iterator[dict[str, Any]]:
+    flags = [] if REAL_NODES else ["--no-configure"]
+    settings = ["--set", f"net_id={NET_ID}", "--set", "flavor=m1.small", "--set", "duration=1h"]
+    yield openstack.ok("up", "object-lab", "--site", SITE, *settings, *flags, "--yes", "-o", "json").json()
+    openstack.ok("down", "object-lab", "--purge-bucket", "--purge-volume", "--yes")
+
+
+def test_the_object_lab_comes_up_across_two_regions(openstack: Chiops, object_lab: dict[str, Any]) -> None:
+    (status,) = openstack.ok("status", "-o", "json").json()
+    parts = {part["kind"]: part for part in status["parts"]}
+    assert parts["lease"]["status"] == "ACTIVE"
+    assert parts["server"]["status"] == "ACTIVE"
+    assert parts["server"]["extra"]["address"] == object_lab["nodes"][0]["address"]
+    assert parts["bucket"]["extra"]["objects"] == 0
+    assert openstack.ok("plan", "object-lab", "-o", "json").json()["changes"] == 0
+    assert openstack.ok("up", "object-lab", "--no-configure", "--yes", "-o", "json").json()["changed"] == 0
+
+
+def test_the_labs_key_works_over_s3(openstack: Chiops, object_lab: dict[str, Any]) -> None:
+    code = (
+        "from chiops.data.s3 import client\nfrom chiops.lab.session import opened\n"
+        "with opened('object-lab') as session:\n    access = session.bucket()\n"
+        "s3 = client(access)\ns3.put_object(Bucket=access.bucket, Key='a/b c.txt', Body=b'hello')\n"
+        "print(s3.get_object(Bucket=access.bucket, Key='a/b c.txt')['Body'].read().decode())"
+    )
+    done = subprocess.run(
+        [openstack.argv()[0], "-c", code], env=openstack.env, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "hello\n", done.stderr
+
+
+@pytest.fixture
+def block_lab(openstack: Chiops) -> Iterator[list[str]]:
+    """What `up` of the block lab takes."""
+    flags = [] if REAL_NODES else ["--no-configure"]
+    settings = ["--set", f"net_id={NET_ID}", "--set", "flavor=m1.small", "--set", "duration=2h"]
+    yield ["up", "block-lab", "--site", SITE, *settings, *flags, "--yes", "-o", "json"]
+    openstack.run("down", "block-lab", "--purge-volume", "--yes")
+
+
+def test_the_block_lab_comes_up_and_its_volume_outlives_the_node(openstack: Chiops, block_lab: list[str]) -> None:
+    openstack.ok(*block_lab, timeout=3000)
+    (status,) = openstack.ok("status", "-o", "json").json()
+    parts = {part["kind"]: part for part in status["parts"]}
+    assert parts["volume"]["status"] == "in-use"
+    if REAL_NODES:
+        openstack.ok("exec", "--", "sh", "-c", "echo precious > /mnt/block/persisted.txt && sync")
+    kept = openstack.ok("down", "block-lab", "--yes", "-o", "json", timeout=1200).json()["kept"]
+    assert [(one["kind"], one["name"]) for one in kept] == [("volume", f"block-persist-{NET_ID}")]
+    openstack.ok(*block_lab, timeout=3000)
+    if REAL_NODES:
+        assert openstack.ok("exec", "--", "cat", "/mnt/block/persisted.txt").out == "precious\n"
+    gone = openstack.ok("down", "block-lab", "--purge-volume", "--yes", "-o", "json", timeout=1200).json()
+    assert gone["kept"] == []
+
+
+def test_what_others_made_is_refused(openstack: Chiops, tmp_path: Path) -> None:
+    """A bucket of the project that chiops did not make stays as it is, whatever is asked."""
+    name = f"others-{NET_ID}"
+    code = (
+        "import sys\nfrom chiops.cloud.sites import connect\nfrom chiops.cloud.base import Mark\n"
+        "_, site, verb, name = sys.argv\nmore = {'mark': Mark('lab', 'somebody-else')} if verb == 'create' else {}\n"
+        "with connect(site) as cloud: getattr(cloud.objects, verb)(name, **more)"
+    )
+    where = f"{SITE}-objects" if OBJECT_CLOUD else SITE
+
+    def others(verb: str) -> None:
+        subprocess.run([openstack.argv()[0], "-c", code, where, verb, name], env=openstack.env, check=True)
+
+    others("create")
+    try:
+        assert "not made by" in openstack.refused("bucket", "delete", name, "--site", where, "--yes")
+        assert "not made by" in openstack.refused("bucket", "purge", name, "--site", where, "--yes")
+        flags = ["--set", f"net_id={NET_ID}", "--set", f"bucket={name}", "--site", SITE, "--yes"]
+        assert "not made by chiops" in openstack.refused("up", "object-lab", *flags)
+        assert openstack.ok("bucket", "show", name, "--site", where, "-o", "json").json()["objects"] == 0
+    finally:
+        others("delete")
