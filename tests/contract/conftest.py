@@ -54,7 +54,9 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     with pytest.MonkeyPatch.context() as patch, _openstack() as cloud:
         patch.setenv("XDG_STATE_HOME", str(home))
         cloud.prepare()
-        yield Target(cloud, real_nodes=real, shares_kernel=False, lease_step=60, patience=900 if real else 120)
+        yield Target(
+            cloud, real_nodes=real, shares_kernel=False, lease_step=60, patience=900 if real else 120, keys_kept=360
+        )
 
 
 @pytest.fixture(scope="session")

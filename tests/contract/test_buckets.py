@@ -206,7 +206,11 @@ def test_a_revoked_key_is_refused_and_others_are_not(
     other = s3(cloud, made.access, made.secret)
     assert other.get_object(Bucket=bucket.name, Key="private")["Body"].read() == b"private"
     cloud.identity.delete_ec2_credential(made.access)
-    wait_for("key refused", lambda: refused(lambda: other.get_object(Bucket=bucket.name, Key="private")), within=30)
+    wait_for(
+        "key refused",
+        lambda: refused(lambda: other.get_object(Bucket=bucket.name, Key="private")),
+        within=scratch.target.keys_kept,
+    )
     assert made.access not in {found.access for found in cloud.identity.ec2_credentials()}
     assert client.get_object(Bucket=bucket.name, Key="private")["Body"].read() == b"private"
     with pytest.raises(NotFound):

@@ -35,6 +35,7 @@ class Target:
         shares_kernel: nodes run on this machine's kernel, so that its devices and ports are the ones to keep them from.
         lease_step: seconds, the granularity of lease times.
         patience: seconds within which anything short of an image build is done.
+        keys_kept: seconds for which an S3 server may still take a key that was revoked. Ceph's keeps keys for five minutes.
     """
 
     cloud: Cloud
@@ -42,3 +43,4 @@ class Target:
     shares_kernel: bool
     lease_step: int
     patience: float
+    keys_kept: float = 30

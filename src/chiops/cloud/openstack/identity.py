@@ -89,7 +89,7 @@ class OpenStackIdentity:
         return Ec2Credential(access=made["access"], secret=made["secret"], project_id=me.project_id, mark=mark)
 
     def delete_ec2_credential(self, access: str) -> None:
-        """Revoke a pair; S3 servers notice within their cache's time."""
+        """Revoke a pair; Ceph's gateway may take it for five more minutes, from its cache."""
         try:
             with self._site.doing("revoking an EC2 credential", f"EC2 credential {access}"):
                 self._keystone.delete_credential(hashlib.sha256(access.encode()).hexdigest(), ignore_missing=False)
