@@ -15,7 +15,7 @@ import pytest
 
 from chiops.cloud.base import State
 from tests.support.leftovers import interfaces, leftovers
-from tests.support.nodes import port_answers
+from tests.support.nodes import ssh_greets
 from tests.support.poll import is_gone, wait_for
 
 pytestmark = pytest.mark.nodes
@@ -42,8 +42,8 @@ def test_it_ends_when_nobody_looks(lonely_home: Path, key: tuple[Path, str], end
     assert done.stdout, f"nothing was booked, exit {done.returncode}"
     booked = json.loads(done.stdout)
     remaining = max(0.0, booked["end"] - time.time())
-    wait_for("the server, while its lease runs", lambda: port_answers(booked["address"], 22), within=remaining)
-    wait_for("silence", lambda: not port_answers(booked["address"], 22, timeout=1), within=remaining + 20)
+    wait_for("the server, while its lease runs", lambda: ssh_greets(booked["address"]), within=remaining)
+    wait_for("silence", lambda: not ssh_greets(booked["address"], timeout=1), within=remaining + 20)
     assert time.time() >= booked["end"] - 1, "not before its time"
 
     with LocalCloud() as cloud:

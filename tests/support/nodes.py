@@ -51,6 +51,16 @@ def wait_ssh(node: Node, within: float = 60) -> None:
     wait_for(f"ssh at {node.address}", answers, within=within)
 
 
+def ssh_greets(address: str, *, timeout: float = 2) -> bool:
+    """Whether an ssh server says hello there; some gateways accept any connection, for addresses that nobody has too."""
+    try:
+        with socket.create_connection((address, 22), timeout=timeout) as connection:
+            connection.settimeout(timeout)
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
 def port_answers(address: str, port: int, *, timeout: float = 2) -> bool:
     """Whether a TCP connection is accepted; refused and silent are both no."""
     try:
