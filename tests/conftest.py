@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chiops.cloud.base import Image, Node, Rule
-from tests.support.leftovers import interfaces, leftovers
+from tests.support.leftovers import assert_clean
 from tests.support.target import FLAVOR, IMAGE, SSH, ServerFactory, Target
 
 if TYPE_CHECKING:
@@ -48,12 +48,11 @@ def state_home() -> Iterator[Path]:
     """
     if why := why_no_nodes():
         pytest.skip(why)
-    home, before = Path(tempfile.mkdtemp(prefix="cht-", dir="/tmp")), interfaces()
+    home = Path(tempfile.mkdtemp(prefix="cht-", dir="/tmp"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(home))
         yield home
-    left = leftovers(home, before)
-    assert not left, f"left on this machine, with its state in {home}:\n  " + "\n  ".join(left)
+    assert_clean(home)
     shutil.rmtree(home)
 
 

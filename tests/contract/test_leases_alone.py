@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chiops.cloud.base import State
-from tests.support.leftovers import interfaces, leftovers
+from tests.support.leftovers import assert_clean, leftovers
 from tests.support.nodes import ssh_greets
 from tests.support.poll import is_gone, wait_for
 
@@ -28,7 +28,7 @@ def lonely_home(state_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     home = Path(tempfile.mkdtemp(prefix="cha-", dir="/tmp"))
     monkeypatch.setenv("XDG_STATE_HOME", str(home))
     yield home
-    if not leftovers(home, interfaces()):
+    if not leftovers(home):
         shutil.rmtree(home)
 
 
@@ -36,7 +36,6 @@ def lonely_home(state_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
 def test_it_ends_when_nobody_looks(lonely_home: Path, key: tuple[Path, str], ending: str) -> None:
     from chiops.cloud.local.cloud import LocalCloud
 
-    before = interfaces()
     command = [sys.executable, "-m", "tests.support.book_and_go", str(LASTS_S), key[1], ending]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     assert done.stdout, f"nothing was booked, exit {done.returncode}"
@@ -49,4 +48,4 @@ def test_it_ends_when_nobody_looks(lonely_home: Path, key: tuple[Path, str], end
     with LocalCloud() as cloud:
         assert is_gone(lambda: cloud.compute.get(booked["server"]))
         assert all(lease.state is State.ENDED for lease in cloud.leases.list() if lease.id == booked["lease"])
-    wait_for("nothing left", lambda: leftovers(lonely_home, before), until=lambda left: not left, within=20)
+    assert_clean(lonely_home)

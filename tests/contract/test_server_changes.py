@@ -45,7 +45,10 @@ def test_a_reboot_from_inside_is_as_good(cloud: Cloud, scratch: Scratch, new_ser
     node = reach(server)
     attachment = scratch.attached(scratch.volume(), server)
     assert written(node, attachment) == "kept word"
-    as_root(node, "echo here >/run/in-memory; systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot")
+    as_root(
+        node,
+        "echo here >/run/in-memory; systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot",
+    )
     wait_for("reboot", lambda: succeeds(node, "test ! -e /run/in-memory"), within=scratch.target.patience)
     assert read(node, attachment) == "kept word"
     assert scratch.until_ready(server).fixed_address == server.fixed_address

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import why_no_nodes
 from tests.support.cli import Chiops
-from tests.support.leftovers import interfaces, leftovers
+from tests.support.leftovers import assert_clean
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +19,7 @@ def chiops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chiops]:
     """The command line with a state folder of this module's own; afterwards nothing of it may be left on the machine."""
     if why := why_no_nodes():
         pytest.skip(why)
-    home, before = Path(tempfile.mkdtemp(prefix="che-", dir="/tmp")), interfaces()
+    home = Path(tempfile.mkdtemp(prefix="che-", dir="/tmp"))
     yield Chiops(home, tmp_path_factory.mktemp("work"))
-    left = leftovers(home, before)
-    shutil.rmtree(home, ignore_errors=True)
-    assert not left, "left on this machine:\n  " + "\n  ".join(left)
+    assert_clean(home)
+    shutil.rmtree(home)

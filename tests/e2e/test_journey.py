@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.cli import Chiops
-from tests.support.leftovers import leftovers
+from tests.support.leftovers import assert_clean
 
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1800)]
 IMAGES = "330"
@@ -155,7 +155,7 @@ def test_down_needs_a_word_and_keeps_the_bucket(chiops: Chiops, lab: dict[str, A
     assert "add --yes" in chiops.refused("down").lower()
     down = chiops.ok("down", "--yes", "-o", "json").json()
     assert [(one["kind"], one["name"]) for one in down["kept"]] == [("bucket", "object-chi-e2e")]
-    assert not [line for line in leftovers(chiops.state_home, frozenset()) if not line.startswith("network interface")]
+    assert_clean(chiops.state_home)
 
 
 def test_the_bucket_is_there_again_after_up(chiops: Chiops, lab: dict[str, Any], prepared: dict[str, Any]) -> None:

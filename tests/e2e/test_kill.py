@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.cli import Chiops
-from tests.support.leftovers import interfaces, leftovers
-from tests.support.poll import wait_for
+from tests.support.leftovers import assert_clean
 
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(900)]
 
@@ -82,11 +81,6 @@ def what_is_there(chiops: Chiops) -> Counter[str]:
     return Counter(counts)
 
 
-def nothing_left(chiops: Chiops, links: frozenset[str]) -> None:
-    """The kernel takes a moment to drop what a container had."""
-    wait_for("a clean machine", lambda: leftovers(chiops.state_home, links), until=lambda left: not left, within=15)
-
-
 @pytest.mark.parametrize("notes", [1, 4, 8, 12, 16])
 def test_up_after_a_kill_makes_no_duplicate(chiops: Chiops, lab_file: str, notes: int) -> None:
     before = what_is_there(chiops)
@@ -101,18 +95,18 @@ def test_up_after_a_kill_makes_no_duplicate(chiops: Chiops, lab_file: str, notes
 
 @pytest.mark.parametrize("notes", [2, 6, 10, 14])
 def test_down_after_a_kill_leaves_nothing(chiops: Chiops, lab_file: str, notes: int) -> None:
-    before, links = what_is_there(chiops), interfaces()
+    before = what_is_there(chiops)
     killed_after(chiops, notes, "up", lab_file, "--yes")
     chiops.ok("down", "--purge-bucket", "--purge-volume", "--yes")
     assert what_is_there(chiops) == before
-    nothing_left(chiops, links)
+    assert_clean(chiops.state_home)
 
 
 @pytest.mark.parametrize("notes", [1, 5, 9])
 def test_a_killed_down_goes_on(chiops: Chiops, lab_file: str, notes: int) -> None:
-    before, links = what_is_there(chiops), interfaces()
+    before = what_is_there(chiops)
     chiops.ok("up", lab_file, "--yes")
     killed_after(chiops, notes, "down", "--purge-bucket", "--purge-volume", "--yes")
     chiops.run("down", "--purge-bucket", "--purge-volume", "--yes")
     assert what_is_there(chiops) == before
-    nothing_left(chiops, links)
+    assert_clean(chiops.state_home)

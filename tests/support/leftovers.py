@@ -3,16 +3,24 @@
 Everything is read from /proc and /sys, so that it works where neither Docker nor losetup is installed. A process is a site's
 if it names the site's state folder in its command line or environment (a Docker daemon of the site's own, what it started,
 an ssh connection), or if it lives in a mount namespace that shows the folder (a node, wherever its Docker keeps images).
+What has no room for a path bears the site's id instead: the network, its firewall table, the runtime folder.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-_SITES = Path("/run/chiops")
+from tests.support.poll import wait_for
+
+_RUN = Path("/run/chiops")
 _INTERFACES = Path("/sys/class/net")
+_PYTHONS_OWN = b"multiprocessing.resource_tracker"
+"""A helper that Python starts within our process and ends with it."""
 
 
 def _names(file: Path, folder: str) -> bool:
@@ -28,6 +36,8 @@ def _processes(folder: str) -> set[str]:
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         with suppress(OSError):
+            if _PYTHONS_OWN in (entry / "cmdline").read_bytes():
+                continue
             elsewhere = (entry / "ns/mnt").readlink() != ours
             if (
                 _names(entry / "cmdline", folder)
@@ -53,28 +63,36 @@ def _mounts(folder: str) -> set[str]:
     return {f"mount: {line.split()[4]}" for line in lines if folder in line}
 
 
-def interfaces() -> frozenset[str]:
-    """Names of this machine's network interfaces."""
-    return frozenset(entry.name for entry in _INTERFACES.iterdir())
+def network_name(state_home: Path) -> str:
+    """The name of the site's network, which is also its bridge's."""
+    root = (state_home / "chiops/local").resolve()
+    return f"chiops-{hashlib.sha256(str(root).encode()).hexdigest()[:8]}"
 
 
-def _networks(before: frozenset[str]) -> set[str]:
-    """Interfaces that are new and belong to no other site that is up on this machine."""
-    others = {f"chiops-{entry.name}" for entry in _SITES.glob("*") if entry.is_dir()}
-    new = set()
-    for name in interfaces() - before:
-        master = _INTERFACES / name / "master"
-        if {name, master.readlink().name if master.is_symlink() else ""} & others:
-            continue
-        new.add(f"network interface {name}")
-    return new
+def _network(name: str) -> set[str]:
+    found = set()
+    for entry in _INTERFACES.iterdir():
+        with suppress(OSError):
+            if name in (entry.name, (entry / "master").resolve().name):
+                found.add(f"network interface {entry.name}")
+    if nft := shutil.which("nft", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"):
+        tables = subprocess.run([nft, "list", "tables"], capture_output=True, text=True, check=False).stdout
+        if name.replace("-", "_") in tables.split():
+            found.add(f"firewall table {name.replace('-', '_')}")
+    return found
 
 
-def leftovers(state_home: Path, interfaces_before: frozenset[str]) -> list[str]:
-    """What is still there of sites whose state is below ``state_home``, one line each; empty when clean.
-
-    ``docker0`` and what else a daemon makes for itself counts too: who had no Docker before has none afterwards.
-    """
-    folder = str(state_home)
-    left = _processes(folder) | _loop_devices(folder) | _mounts(folder) | _networks(interfaces_before)
+def leftovers(state_home: Path) -> list[str]:
+    """What is still there of a site whose state is below ``state_home``, one line each; empty when clean."""
+    folder, name = str(state_home), network_name(state_home)
+    left = _processes(folder) | _loop_devices(folder) | _mounts(folder) | _network(name)
+    if (runtime := _RUN / name.removeprefix("chiops-")).exists():
+        left.add(f"folder {runtime}")
     return sorted(left)
+
+
+def assert_clean(state_home: Path, *, within: float = 15) -> None:
+    """Fail unless nothing is left within so many seconds: the kernel takes a moment to drop what a container had."""
+    wait_for(
+        f"a machine without {state_home}", lambda: leftovers(state_home), until=lambda left: not left, within=within
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.leftovers import interfaces, leftovers
+from chiops.cloud.local.site import LocalSite
+from tests.support.leftovers import leftovers, network_name
 
 WAITS = "import sys; print(flush=True); sys.stdin.read()"
 
@@ -28,24 +30,36 @@ def waiting(*arguments: str, **environment: str) -> Iterator[int]:
 
 
 def test_a_clean_machine_has_none(tmp_path: Path) -> None:
-    assert leftovers(tmp_path, interfaces()) == []
+    assert leftovers(tmp_path) == []
 
 
 def test_a_process_is_found_by_its_command_line(tmp_path: Path) -> None:
     with waiting(f"--config={tmp_path}/daemon.json") as pid:
-        (found,) = leftovers(tmp_path, interfaces())
+        (found,) = leftovers(tmp_path)
         assert found.startswith(f"process {pid}:")
-    assert leftovers(tmp_path, interfaces()) == []
+    assert leftovers(tmp_path) == []
 
 
 def test_a_process_is_found_by_its_environment(tmp_path: Path) -> None:
     with waiting(XDG_STATE_HOME=str(tmp_path)) as pid:
-        (found,) = leftovers(tmp_path, interfaces())
+        (found,) = leftovers(tmp_path)
         assert found.startswith(f"process {pid}:")
 
 
-def test_a_network_interface_is_found(tmp_path: Path) -> None:
-    assert leftovers(tmp_path, interfaces() - {"lo"}) == ["network interface lo"]
+def test_the_network_bears_the_name_that_the_site_gives_it(tmp_path: Path) -> None:
+    assert network_name(tmp_path) == LocalSite(tmp_path / "chiops/local", tmp_path / "cache").network_name
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("ip"), reason="making an interface needs root and iproute2")
+def test_the_sites_bridge_is_found_and_no_other(tmp_path: Path) -> None:
+    names = [network_name(tmp_path), network_name(tmp_path / "other")]
+    try:
+        for name in names:
+            subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
+        assert leftovers(tmp_path) == [f"network interface {names[0]}"]
+    finally:
+        for name in names:
+            subprocess.run(["ip", "link", "delete", name], check=False)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
@@ -54,7 +68,7 @@ def test_a_mount_is_found(tmp_path: Path) -> None:
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
     try:
-        assert leftovers(tmp_path, interfaces()) == [f"mount: {folder}"]
+        assert leftovers(tmp_path) == [f"mount: {folder}"]
     finally:
         subprocess.run(["umount", folder], check=True)
-    assert leftovers(tmp_path, interfaces()) == []
+    assert leftovers(tmp_path) == []
