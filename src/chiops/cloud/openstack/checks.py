@@ -66,8 +66,8 @@ def _roles(site: Site) -> Sequence[Check]:
 
 
 def _credential(site: Site) -> Sequence[Check]:
-    kind = str(site.conn.config.config.get("auth_type") or "")
-    if "applicationcredential" not in kind.replace("_", ""):
+    if not site.application_credential:
+        kind = str(site.conn.config.config.get("auth_type") or "")
         return [Check("credential", "ok", kind or "Chameleon's Jupyter")]
     with site.doing("reading the application credential"):
         auth: Any = site.conn.session.auth

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import requests
 
 _UNRESTRICTED = "sign in with your password or in Chameleon's Jupyter for this one step, chiops reuses what it makes"
-_LEASE_TRUST = (
+LEASE_TRUST = (
     "use an application credential that was made with 'unrestricted' ticked, or sign in with your password; "
     "some sites refuse leases to every application credential"
 )
@@ -53,7 +53,12 @@ _REFUSED = frozenset({400, 403, 409, 413})
 _STATE = frozenset({400, 409})
 _SIGNS = (
     _Sign(r"delegated tokens cannot access credentials", frozenset({403}), Auth, _UNRESTRICTED),
-    _Sign(r"method 'application_credential' is not allowed|create_trust|trust.*delegat", _ANY, Auth, _LEASE_TRUST),
+    _Sign(
+        r"method 'application_credential' is not allowed|cannot manage trusts|create_trust|trust.*delegat",
+        _ANY,
+        Auth,
+        LEASE_TRUST,
+    ),
     _Sign(
         r"no more ip addresses|ipaddressgenerationfailure|externalipaddressexhausted",
         _ANY,

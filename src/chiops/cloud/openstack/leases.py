@@ -9,9 +9,10 @@ from typing import Any
 
 from chiops.cloud.base import Lease, Mark, Reservation, ReservationRequest, State
 from chiops.cloud.openstack import marks, times
+from chiops.cloud.openstack.errors import LEASE_TRUST
 from chiops.cloud.openstack.once import once
 from chiops.cloud.openstack.site import Site
-from chiops.errors import InvalidRequest, NotFound, Timeout
+from chiops.errors import Auth, InvalidRequest, NotFound, Timeout
 
 FORMAT = "%Y-%m-%d %H:%M"
 """Blazar knows no seconds; its times are UTC."""
@@ -68,6 +69,7 @@ class OpenStackLeases:
             Policy: longer than the site allows.
             InvalidRequest: the times are not in order, or the name too long.
             NotFound: no such flavor or network.
+            Auth: the application credential may not book.
         """
         if end <= max(start or self._now(), self._now()):
             raise InvalidRequest(f"the lease {name} would end before it begins", todo="give a later end")
@@ -91,7 +93,18 @@ class OpenStackLeases:
             same = [it for it in self.list() if (it.name, it.mark, _minute(it.end)) == (name, mark, body["end_date"])]
             return next((it for it in same if it.created and it.created >= since), None)
 
-        return once(make, find, what=f"the lease {name}")
+        try:
+            return once(make, find, what=f"the lease {name}")
+        except Timeout as lost:
+            if self._site.application_credential and "internal server error" in lost.why.lower():
+                # Blazar acts for its user through a trust; where Keystone grants none to an application credential
+                # it hides the reason behind this
+                raise Auth(
+                    f"the lease {name} was not made at {self._site.facts.name}",
+                    why="Blazar says 'Internal Server Error', as it does to application credentials that it may not act for",
+                    todo=LEASE_TRUST,
+                ) from lost
+            raise
 
     def _reservation(self, wanted: ReservationRequest) -> dict[str, object]:
         if wanted.kind == "flavor:instance":

@@ -71,6 +71,12 @@ class Site:
                 access.user_id, access.username, access.project_id, access.project_name or access.project_id
             )
 
+    @property
+    def application_credential(self) -> bool:
+        """Whether we are signed in with one, which may do less than its user."""
+        kind = str(self.conn.config.config.get("auth_type") or "")
+        return "applicationcredential" in kind.replace("_", "")
+
     def flavors(self) -> Sequence[Flavor]:
         """The flavors that the project may use; reservations' own excepted. One request."""
         with self.doing("listing flavors"):

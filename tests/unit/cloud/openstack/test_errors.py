@@ -32,6 +32,12 @@ SAID = [
     (403, "You are not authorized to perform the requested action: identity:create_trust.", Auth),
     (403, "Using method 'application_credential' is not allowed for managing trusts.", Auth),
     (403, "Policy doesn't allow os_compute_api:servers:create to be performed.", Auth),
+    (403, "You are not authorized to perform the requested action: Delegated tokens cannot manage trusts.", Auth),
+    (
+        400,
+        "Lease duration of 864000 seconds must be less than or equal to the maximum lease duration of 604800 seconds.",
+        Policy,
+    ),
     (401, "The request you have made requires authentication.", Auth),
     (400, "Lease duration exceeds maximum allowed", Policy),
     (403, "Leases may only be extended in the last 48 hours", Policy),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chiops.cloud.base import ReservationRequest, ServerRequest
-from chiops.cloud.openstack.cloud import OpenStackCloud
-from chiops.errors import Capacity, CloudError, Timeout, Transient
-from tests.unit.cloud.openstack.conftest import MARK
+from chiops.cloud.base import ReservationRequest, ServerRequest, SiteFacts
+from chiops.cloud.openstack.cloud import OpenStackCloud, connect
+from chiops.errors import Auth, Capacity, CloudError, Timeout, Transient
+from tests.unit.cloud.openstack.conftest import MARK, write_clouds
 from tests.unit.cloud.openstack.stub import PATHS, USER, Answer, Stub
 
 NETWORKS = [
@@ -150,6 +151,21 @@ def test_a_lease_is_found_by_name_mark_end_and_age(stub: Stub, cloud: OpenStackC
     stub.on("GET", path, Answer(200, {"leases": items}))
     wanted = [ReservationRequest(kind="flavor:instance", flavor="m1.small")]
     assert cloud.leases.create("n", end=end, reservations=wanted, mark=MARK).id == "ours"
+    assert stub.count("POST", path) == 1
+
+
+def test_an_application_credential_that_may_not_book_is_told_so(stub: Stub, tmp_path: Path) -> None:
+    auth = {"auth_url": f"{stub.url}/v3", "application_credential_id": "a", "application_credential_secret": "s"}
+    write_clouds(tmp_path, app={"auth_type": "v3applicationcredential", "auth": auth, "region_name": "R"})
+    path = f"{PATHS['reservation']}/leases"
+    stub.on("GET", f"{PATHS['compute']}/flavors/detail", Answer(200, {"flavors": [_flavor("m1.small")]}))
+    stub.on("POST", path, Answer(500, {"error_code": 500, "error_message": "Internal Server Error"}))
+    stub.on("GET", path, Answer(200, {"leases": []}))
+    wanted = [ReservationRequest(kind="flavor:instance", flavor="m1.small")]
+    end = datetime.now(UTC) + timedelta(hours=2)
+    facts = SiteFacts(name="app", cloud="openstack", os_cloud="app")
+    with connect(facts) as cloud, pytest.raises(Auth, match="'unrestricted' ticked"):
+        cloud.leases.create("n", end=end, reservations=wanted, mark=MARK)
     assert stub.count("POST", path) == 1
 
 
