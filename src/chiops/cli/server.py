@@ -64,7 +64,11 @@ def create(
         int, typer.Option(min=0, metavar="GIB", help="Boot from a new volume of so many GiB; 0 for the own disk.")
     ] = 0,
     keep_boot_volume: Annotated[
-        bool, typer.Option("--keep-boot-volume", help="That volume stays when the server goes.")
+        bool,
+        typer.Option(
+            "--keep-boot-volume",
+            help="That volume stays as boot-SERVER when the server goes, for the next one.",
+        ),
     ] = False,
     boot_from: Annotated[
         str,
@@ -77,7 +81,7 @@ def create(
     lab: ForLabOption = None,
 ) -> None:
     """Make a server and wait until it is active. One of ours that was begun before is brought to its end."""
-    from chiops.ops import serving
+    from chiops.ops import booting, serving
     from chiops.ops.desk import opened
 
     plan = serving.ServerPlan(
@@ -87,7 +91,7 @@ def create(
         lease=lease,
         keypair=keypair,
         security_groups=tuple(security_group or ()),
-        boot_volume=serving.boot_volume(boot_volume, boot_from, keep=keep_boot_volume),
+        boot_volume=booting.wanted(boot_volume, boot_from, keep=keep_boot_volume),
         floating_ip=floating_ip,
         wait=wait,
     )
@@ -222,12 +226,14 @@ def _row(desk: Desk, server: Server) -> dict[str, object]:
 
 def _emit(desk: Desk, shown: Shown, **more: object) -> None:
     server = shown.server
-    result = document(desk, server, lease=shown.lease, volume_names=shown.volumes, ssh=shown.ssh, **more)
+    result = document(
+        desk, server, lease=shown.lease, image_name=shown.image, volume_names=shown.volumes, ssh=shown.ssh, **more
+    )
     lines = {
         "": server.fault,
         "fixed address": server.fixed_address,
         "floating address": server.floating_address,
-        "image": server.image,
+        "image": shown.image,
         "key pair": server.keypair,
         "lease": shown.lease,
         "volumes": ", ".join(shown.volumes),

@@ -12,7 +12,8 @@ from chiops.errors import UsageError
 
 EVERYWHERE = "0.0.0.0/0"
 _RULE = re.compile(r"(?P<first>\d{1,5})(?:-(?P<last>\d{1,5}))?(?:/(?P<protocol>tcp|udp))?", re.ASCII)
-_WHOLE = ("icmp", "any", "tcp", "udp")
+_PORTLESS, _PORTED = ("icmp", "any"), ("tcp", "udp")
+LAST_PORT = 65535
 _TODO = "write for example 22, 53/udp, 8000-8100, icmp or 22@10.0.0.0/8"
 
 
@@ -24,14 +25,16 @@ def parse(text: str) -> Rule:
     """
     what, at, source = text.strip().lower().partition("@")
     cidr = _network(text, source) if at else EVERYWHERE
-    if what in _WHOLE:
-        return Rule(cast(Literal["tcp", "udp", "icmp", "any"], what), cidr=cidr)
+    if what in _PORTLESS:
+        return Rule(cast(Literal["icmp", "any"], what), cidr=cidr)
+    if what in _PORTED:
+        return Rule(cast(Literal["tcp", "udp"], what), 1, LAST_PORT, cidr)
     match = _RULE.fullmatch(what)
     if not match:
         raise UsageError(f"{text!r} is no port to open", todo=_TODO)
     first = int(match["first"])
     last = int(match["last"] or first)
-    if not 1 <= first <= last <= 65535:
+    if not 1 <= first <= last <= LAST_PORT:
         raise UsageError(f"{text!r} is no range of ports", why="ports go from 1 to 65535", todo=_TODO)
     return Rule(cast(Literal["tcp", "udp"], match["protocol"] or "tcp"), first, last, cidr)
 
@@ -43,7 +46,7 @@ def parse_all(texts: Iterable[str]) -> tuple[Rule, ...]:
 
 def show(rule: Rule) -> str:
     """A rule as `parse` reads it."""
-    if not rule.port_max:
+    if rule.protocol in _PORTLESS or (rule.port_min <= 1 and rule.port_max in (0, LAST_PORT)):
         what: str = rule.protocol
     else:
         ports = str(rule.port_min) if rule.port_min == rule.port_max else f"{rule.port_min}-{rule.port_max}"

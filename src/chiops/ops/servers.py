@@ -32,17 +32,18 @@ def find(desk: Desk, servers: Iterable[Server], word: str) -> Server:
 
 @dataclass(frozen=True)
 class Shown:
-    """A server with what its listing does not say: the volumes' and lease's names, and the way in."""
+    """A server with what its listing does not say: names for ids, and the way in."""
 
     server: Server
     volumes: tuple[str, ...]
     lease: str
+    image: str
     ssh: str
 
 
 def show(desk: Desk, word: str) -> Shown:
     """One server, whole."""
-    seen = desk.look("servers", "volumes", "leases", "keypairs")
+    seen = desk.look("servers", "volumes", "leases", "keypairs", "images")
     return described(desk, find(desk, seen.servers, word), seen)
 
 
@@ -50,10 +51,12 @@ def described(desk: Desk, server: Server, seen: Seen) -> Shown:
     """The server with names for ids, as far as ``seen`` has them."""
     volumes = {volume.id: volume.name or volume.id for volume in seen.volumes}
     leases = {lease.id: lease.name for lease in seen.leases}
+    images = {image.id: image.name for image in seen.images}
     return Shown(
         server,
         tuple(volumes.get(one, one) for one in server.volumes),
         leases.get(server.lease_id, server.lease_id),
+        images.get(server.image, server.image),
         shell.line(desk, server, seen.keypairs),
     )
 
@@ -85,7 +88,7 @@ def delete(desk: Desk, word: str, confirm: Confirm, *, release_ip: bool = False)
     bound = [ip for ip in seen.floating_ips if ip.server_id == server.id]
     going = [ip for ip in bound if release_ip and desk.is_ours(ip)]
     attached = [volume for volume in seen.volumes if any(at.server_id == server.id for at in volume.attachments)]
-    data = tuple(volume.name or volume.id for volume in attached if not volume.bootable)
+    data = tuple(volume.name or volume.id for volume in attached if not volume.bootable or desk.is_ours(volume))
     confirm(_question(server, [ip.address for ip in going], data))
     with desk.change("delete", NOUN, server.name, server.mark) as (task, entry):
         entry.resource = server.id

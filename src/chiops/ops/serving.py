@@ -15,7 +15,7 @@ from chiops.cloud.base import (
     State,
 )
 from chiops.errors import Conflict, UsageError
-from chiops.ops import resolve, shell
+from chiops.ops import booting, resolve, shell
 from chiops.ops.desk import Desk
 from chiops.ops.placing import BARE_METAL, Place, find_place
 from chiops.ops.servers import NOUN, SSH_TIMEOUT_S, Shown, await_active, described
@@ -43,21 +43,6 @@ class ServerPlan:
     """Until ssh answers."""
 
 
-def boot_volume(size_gib: int, existing: str, *, keep: bool) -> BootVolume | None:
-    """What the options say of a boot volume; None for the server's own disk. One that was there before always stays.
-
-    Raises:
-        UsageError: they contradict each other.
-    """
-    if size_gib and existing:
-        raise UsageError("a server boots from one volume", todo="leave --boot-volume or --boot-from out")
-    if existing:
-        return BootVolume(volume_id=existing, delete_on_termination=False)
-    if keep and not size_gib:
-        raise UsageError("there is no boot volume to keep", todo="add --boot-volume 60")
-    return BootVolume(size_gib=size_gib, delete_on_termination=not keep) if size_gib else None
-
-
 def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
     """Make a server, or go on with one of ours that an earlier run began.
 
@@ -80,8 +65,8 @@ def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
     server = _namesake(desk, seen, plan, place, image)
     new = server is None
     if server is None:
-        boot = _resolved(desk, plan.boot_volume)
         desk.cloud.prepare()
+        boot = booting.volume_for(desk, plan.boot_volume, plan.name, image)
         request = ServerRequest(
             name=plan.name,
             image_id=image.id,
@@ -102,7 +87,7 @@ def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
         server = await_active(desk, server)
     if plan.floating_ip and not any(ip.server_id == server.id for ip in seen.floating_ips):
         server = _bind(desk, server, seen)
-    seen = desk.look("volumes", "leases", "keypairs")
+    seen = replace(desk.look("volumes", "leases", "keypairs"), images=seen.images)
     if plan.wait:
         shell.require_our_key(server, seen.keypairs)
         shell.wait(desk, server, SSH_TIMEOUT_S)
@@ -130,24 +115,6 @@ def _require_ssh(plan: ServerPlan, groups: Sequence[SecurityGroup], place: Place
 
 def _opens(first: int, last: int) -> bool:
     return first == last == 0 or first <= SSH_PORT <= last
-
-
-def _resolved(desk: Desk, boot: BootVolume | None) -> BootVolume | None:
-    """A boot volume by its id; only one of ours is booted from, since that changes it."""
-    if boot is None or not boot.volume_id:
-        return boot
-    volume = desk.own(
-        resolve.one(desk.cloud.volumes.list(), boot.volume_id, "volume", desk.site), "volume", boot.volume_id
-    )
-    if not volume.bootable:
-        raise Conflict(
-            f"the volume {volume.name} can't be booted from",
-            why="it was not made from an image",
-            todo="attach it with `chiops volume attach` instead",
-        )
-    if volume.attachments:
-        raise Conflict(f"the volume {volume.name} is in use", todo="delete the server that booted from it first")
-    return replace(boot, volume_id=volume.id)
 
 
 def _namesake(desk: Desk, seen: Seen, plan: ServerPlan, place: Place, image: Image) -> Server | None:

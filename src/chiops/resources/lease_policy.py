@@ -75,17 +75,17 @@ def check_extension(facts: SiteFacts, lease: Lease, end: datetime, now: datetime
 
 
 def service_units(wanted: Sequence[ReservationRequest], flavors: Sequence[Flavor], span: timedelta) -> float | None:
-    """What a lease will cost, in service units; None where the price of any part is not known."""
+    """What a lease will cost, in service units; None where it has no price, or that of any part is not known."""
     prices = {name: flavor.su_per_hour for flavor in flavors for name in (flavor.id, flavor.name)}
-    total = 0.0
+    per_hour = 0.0
     for item in wanted:
         if item.kind == "virtual:floatingip":
             continue
         price = prices.get(item.flavor)
         if price is None:
             return None
-        total += price * item.amount * span.total_seconds() / 3600
-    return total
+        per_hour += price * item.amount
+    return per_hour * span.total_seconds() / 3600 or None
 
 
 def _days(span: timedelta) -> str:

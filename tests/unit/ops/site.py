@@ -39,13 +39,13 @@ class Touched(AssertionError):
 class _Service:
     """Answers what it was given; any other request is a change."""
 
-    def __init__(self, **answers: object) -> None:
-        self._answers = answers
+    def __init__(self, service: str = "", **answers: object) -> None:
+        self._service, self._answers = service, answers
 
     def __getattr__(self, name: str) -> Any:
         def answer(*_: object, **__: object) -> object:
             if name not in self._answers:
-                raise Touched(name)
+                raise Touched(f"{self._service}.{name}")
             return self._answers[name]
 
         return answer
@@ -76,12 +76,14 @@ class Listing:
     objects: _Service = field(init=False)
 
     def __post_init__(self) -> None:
-        self.leases = _Service(list=self.leases_)
-        self.compute = _Service(list=self.servers, flavors=self.flavors, images=self.images, keypairs=self.keypairs)
-        self.network = _Service(floating_ips=self.addresses, security_groups=self.groups)
-        self.volumes = _Service(list=self.volumes_)
-        self.identity = _Service(whoami=ME, ec2_credentials=self.credentials)
-        self.objects = _Service(list=())
+        self.leases = _Service("leases", list=self.leases_)
+        self.compute = _Service(
+            "compute", list=self.servers, flavors=self.flavors, images=self.images, keypairs=self.keypairs
+        )
+        self.network = _Service("network", floating_ips=self.addresses, security_groups=self.groups)
+        self.volumes = _Service("volumes", list=self.volumes_)
+        self.identity = _Service("identity", whoami=ME, ec2_credentials=self.credentials)
+        self.objects = _Service("objects", list=())
 
     def prepare(self) -> None:
         """Nothing to bring up."""

@@ -20,7 +20,7 @@ from chiops.cloud.base import (
     Volume,
 )
 from chiops.errors import Ambiguous, Conflict, NotFound, NotOurs, Policy, UsageError
-from chiops.ops import credentials, leases, placing, serving
+from chiops.ops import booting, credentials, leases, placing, serving
 from chiops.ops.serving import ServerPlan
 from tests.unit.ops.site import (
     LABS,
@@ -195,13 +195,13 @@ def test_a_key_is_found_by_its_first_characters_if_they_are_enough() -> None:
 
 
 def test_a_boot_volume_is_new_or_was_there_before() -> None:
-    assert serving.boot_volume(0, "", keep=False) is None
-    assert serving.boot_volume(60, "", keep=False) == BootVolume(size_gib=60, delete_on_termination=True)
-    assert serving.boot_volume(60, "", keep=True) == BootVolume(size_gib=60, delete_on_termination=False)
-    assert serving.boot_volume(0, "v", keep=False) == BootVolume(volume_id="v", delete_on_termination=False)
+    assert booting.wanted(0, "", keep=False) is None
+    assert booting.wanted(60, "", keep=False) == BootVolume(size_gib=60, delete_on_termination=True)
+    assert booting.wanted(60, "", keep=True) == BootVolume(size_gib=60, delete_on_termination=False)
+    assert booting.wanted(0, "v", keep=False) == BootVolume(volume_id="v", delete_on_termination=False)
     for size, existing, keep in ((0, "", True), (60, "v", False)):
         with pytest.raises(UsageError):
-            serving.boot_volume(size, existing, keep=keep)
+            booting.wanted(size, existing, keep=keep)
 
 
 @pytest.mark.parametrize(
@@ -210,12 +210,33 @@ def test_a_boot_volume_is_new_or_was_there_before() -> None:
         ({"mark": THEIRS}, NotOurs, "was not made by your chiops"),
         ({"bootable": False}, Conflict, "can't be booted from"),
         ({"attachments": (Attachment(volume_id="v", server_id="s"),)}, Conflict, "is in use"),
-        ({}, Touched, "create"),
+        ({}, Touched, "create_keypair"),
     ],
 )
 def test_a_volume_is_booted_from_only_if_it_is_ours_and_free(changes: Any, error: type[Exception], told: str) -> None:
     values: dict[str, Any] = {"mark": MINE, "bootable": True, **changes}
     volume = Volume(id="id-v", name="v", size_gib=60, **values)
-    boot = serving.boot_volume(0, "v", keep=False)
+    boot = booting.wanted(0, "v", keep=False)
     with pytest.raises(error, match=told):
         serving.create(desk(leases_=[lease()], volumes_=[volume]), plan(boot_volume=boot))
+
+
+@pytest.mark.parametrize(
+    ("size", "keep", "there", "touched"),
+    [
+        (60, False, False, "create_keypair"),  # the cloud makes it with the server
+        (60, True, False, "volumes.create"),
+        (60, True, True, "create_keypair"),  # the one that was kept is taken
+    ],
+)
+def test_a_volume_that_stays_is_made_by_name_and_mark(size: int, keep: bool, there: bool, touched: str) -> None:
+    kept = Volume(id="id-v", name="boot-n", size_gib=60, mark=MINE, bootable=True)
+    at = desk(leases_=[lease()], volumes_=[kept] if there else [])
+    with pytest.raises(Touched, match=touched):
+        serving.create(at, plan(boot_volume=booting.wanted(size, "", keep=keep)))
+
+
+def test_a_kept_volume_of_another_size_is_not_taken_for_the_one_asked_for() -> None:
+    kept = Volume(id="id-v", name="boot-n", size_gib=40, mark=MINE, bootable=True)
+    with pytest.raises(Conflict, match="exists and has 40 GiB"):
+        serving.create(desk(leases_=[lease()], volumes_=[kept]), plan(boot_volume=booting.wanted(60, "", keep=True)))

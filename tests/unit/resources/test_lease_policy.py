@@ -97,3 +97,4 @@ def test_the_price_is_told_where_all_prices_are_known() -> None:
     address = ReservationRequest(kind="virtual:floatingip")
     assert service_units([large, address], flavors, timedelta(hours=4)) == pytest.approx(0.64)
     assert service_units([large, ReservationRequest(kind="flavor:instance", flavor="odd")], flavors, days(1)) is None
+    assert service_units([address], flavors, days(1)) is None
