@@ -106,10 +106,11 @@ class OpenStackCompute:
         body: dict[str, Any] = {
             "name": request.name,
             "flavor_id": request.flavor_id,
-            "key_name": request.keypair,
             "metadata": metadata,
             "networks": [{"uuid": self._site.network_id(request.network)}],
         }
+        if request.keypair:
+            body["key_name"] = request.keypair
         if request.security_groups:
             ids = self._groups.ids(request.security_groups, request.mark)
             body["security_groups"] = [{"name": group_id} for group_id in ids]

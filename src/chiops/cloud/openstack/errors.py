@@ -30,7 +30,7 @@ from chiops.errors import (
 if TYPE_CHECKING:
     import requests
 
-_UNRESTRICTED = "sign in with your password or in Chameleon's Jupyter for this one step, chiops reuses what it makes"
+_UNRESTRICTED = "sign in with your password or in Chameleon's Jupyter: this site neither makes nor shows S3 keys to an application credential"
 LEASE_TRUST = (
     "use an application credential that was made with 'unrestricted' ticked, or sign in with your password; "
     "some sites refuse leases to every application credential"
