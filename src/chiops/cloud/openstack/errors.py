@@ -30,7 +30,10 @@ from chiops.errors import (
 if TYPE_CHECKING:
     import requests
 
-_UNRESTRICTED = "sign in with your password or in Chameleon's Jupyter: this site neither makes nor shows S3 keys to an application credential"
+_UNRESTRICTED = (
+    "sign in with your password or in Chameleon's Jupyter: this site neither makes S3 keys for an application credential, "
+    "nor shows it any"
+)
 LEASE_TRUST = (
     "use an application credential that was made with 'unrestricted' ticked, or sign in with your password; "
     "some sites refuse leases to every application credential"
