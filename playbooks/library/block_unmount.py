@@ -85,6 +85,8 @@ def unmount(wanted: dict[str, Any], check: bool) -> dict[str, Any]:
     disk = find_disk(volume)
     devices = device_files(disk) if disk else []
     mounts = _mounts(devices, keep)
+    if any(mount.point == "/" for mount in mounts):
+        raise Refused("the node runs from this volume")
     users = users_of(mounts, devices) if mounts else []
     if users and wanted["if_used"] != "end":
         if wanted["if_used"] == "fail":
