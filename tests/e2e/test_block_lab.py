@@ -52,7 +52,7 @@ def test_a_second_up_changes_nothing(chiops: Chiops, lab: dict[str, Any]) -> Non
 
 def test_up_mends_a_mount_that_was_lost(chiops: Chiops, lab: dict[str, Any]) -> None:
     on_node(chiops, "sudo systemctl stop mnt-block.mount")
-    findings = {one["name"]: one["verdict"] for one in chiops.ok("doctor", "-o", "json").json()}
+    findings = {one["name"]: one["verdict"] for one in chiops.run("doctor", "-o", "json").json()}
     assert findings[f"block-lab: {PATH}"] == "failed"
     assert chiops.ok(*UP).json()["configured"] > 0
     assert on_node(chiops, f"cat {PATH}/workspace/persisted.txt") == "persisted"
