@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -46,9 +47,19 @@ KEY = "ssh-ed25519 AAAA chiops"
 
 
 class Place:
-    """A cloud of which judging needs only the name: it must ask nothing."""
+    """A cloud of which judging needs only the name and, for buckets that a listing shows without a mark, the mark."""
 
     site = "somewhere"
+
+    def __init__(self, marks: Mapping[str, Mark] | None = None) -> None:
+        self.marks = marks or {}
+
+    @property
+    def objects(self) -> Place:
+        return self
+
+    def get(self, name: str) -> Bucket:
+        return Bucket(id=name, name=name, mark=self.marks.get(name))
 
 
 def bench(max_lease_days: float | None = None, **seen: object) -> Workbench:
@@ -213,6 +224,12 @@ def test_a_bucket_of_others_is_never_used() -> None:
     assert kind.judge(wanted, bench(buckets=[Bucket(id="b", name="b", mark=MINE)])).op is Op.KEEP
     with pytest.raises(NotOurs):
         kind.judge(wanted, bench(buckets=[Bucket(id="b", name="b")]))
+
+
+def test_a_bucket_that_is_listed_without_its_mark_is_asked_for_it() -> None:
+    at = bench(buckets=[Bucket(id="b", name="b")])
+    at.cloud = cast(Cloud, Place({"b": MINE}))
+    assert BucketKind().judge(BucketWanted("b"), at).op is Op.KEEP
 
 
 def test_a_credential_of_the_lab_is_reused() -> None:
