@@ -129,7 +129,8 @@ def test_a_killed_ansible_is_no_success(
     books: Path, node: Node, ssh_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The task kills Ansible's main process: the parent of the worker that leads the task's session.
-    kill = "kill -9 $(ps -o ppid= -p $(ps -o sid= -p $$))"
+    leader = "$(awk '/^NSsid/ {print $2}' /proc/$$/status)"
+    kill = f"kill -9 $(awk '/^PPid/ {{print $2}}' /proc/{leader}/status)"
     write(books, "kill", f"    - name: Kill\n      ansible.builtin.shell: {kill}\n")
     with pytest.raises(RemoteFailed, match="kill did not run"):
         run_playbook("kill", [node])
