@@ -13,6 +13,8 @@ give_up() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 missing() {
   "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
   { command -v ssh && command -v ssh-keygen; } >/dev/null || echo openssh-client
+  # The tests of what volumes hold write partition tables.
+  [ -z "$extra" ] || [ "$(id -u)" != 0 ] || PATH=$PATH:/usr/sbin:/sbin command -v sfdisk >/dev/null || echo fdisk
 }
 
 install_missing() {
