@@ -88,7 +88,8 @@ def _run(recipe: Recipe, made: Path, work: Path, task: progress.Task) -> None:
         '--aptopt=Acquire::Languages "none"',
         *(f"--aptopt={line.rstrip(';')}" for line in settings.apt_options),
         f'--customize-hook=sh "{FILES / recipe.script}" "$1"',
-        *(SUITE, str(made), str(sources)),
+        *(SUITE, str(made)),
+        *([str(sources)] if settings.sources else []),
     ]
     environment = {**os.environ, "TMPDIR": str(work), "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
     output: list[str] = []

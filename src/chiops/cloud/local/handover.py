@@ -31,11 +31,6 @@ _APT_KEYS = (
     "Acquire::ForceIPv4 ",
 )
 _PIP_KEYS = ("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "proxy", "default-timeout")
-_DEFAULT_SOURCES = (
-    f"deb http://deb.debian.org/debian {SUITE} main",
-    f"deb http://deb.debian.org/debian {SUITE}-updates main",
-    f"deb http://deb.debian.org/debian-security {SUITE}-security main",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +38,7 @@ class Handover:
     """What nodes are told.
 
     Attributes:
-        sources: lines of /etc/apt/sources.list.
+        sources: lines of /etc/apt/sources.list; none where this machine is not of that release, so that Debian's own apply.
         apt_options: lines of apt.conf.
         pip_conf: the text of /etc/pip.conf.
         pip_dirs: local directories that pip's settings name; nodes see them at the same paths.
@@ -62,7 +57,7 @@ def collect() -> Handover:
     """This machine's settings; read once per process."""
     settings = pip_settings(_output([sys.executable, "-m", "pip", "config", "list"]))
     return Handover(
-        sources=debian_sources(_output(_INDEX_TARGETS)) or _DEFAULT_SOURCES,
+        sources=debian_sources(_output(_INDEX_TARGETS)),
         apt_options=apt_options(_output(["apt-config", "dump"])),
         pip_conf=render_pip(settings),
         pip_dirs=local_dirs(settings.values()),

@@ -188,11 +188,12 @@ def own_files() -> dict[str, tuple[bytes, int]]:
         _INIT: ((FILES / "node-init").read_bytes(), 0o755),
         "/usr/local/bin/udevadm": ((FILES / "site_disks.py").read_bytes(), 0o755),
         "/etc/systemd/system/systemd-poweroff.service.d/site.conf": (_POWEROFF, 0o644),
-        "/etc/apt/sources.list": (_lines(settings.sources), 0o644),
         "/etc/apt/apt.conf.d/90site": (_lines(settings.apt_options), 0o644),
         # an index's address may carry a password
         "/etc/pip.conf": (settings.pip_conf.encode(), 0o600 if "@" in settings.pip_conf else 0o644),
     }
+    if settings.sources:
+        files["/etc/apt/sources.list"] = (_lines(settings.sources), 0o644)
     return files | {path: (content, 0o644) for path, content in settings.certificates.items()}
 
 

@@ -74,7 +74,7 @@ def _optimize(items: list[tuple[str, int]], target: str, chunk_bytes: int) -> No
     # litdata empties these two when it starts, by default /tmp/chunks and /tmp/data, whoever they belong to.
     os.environ["DATA_OPTIMIZER_CACHE_FOLDER"] = f"{scratch}/chunks"
     os.environ["DATA_OPTIMIZER_DATA_CACHE_FOLDER"] = f"{scratch}/data"
-    os.environ["LITDATA_DISABLE_VERSION_CHECK"] = "1"  # or it asks pypi.org and waits up to 30 s
+    os.environ["LITDATA_DISABLE_VERSION_CHECK"] = "1"  # or it asks the package index and waits up to 30 s
     import litdata
 
     try:
