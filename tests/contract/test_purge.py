@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chiops.cloud.base import Cloud, Ec2Credential, S3Access
-from chiops.data import s3
-from chiops.data.purge import Purged, purge
 from chiops.errors import Auth, Conflict, NotFound
+from chiops.s3 import client as s3
+from chiops.s3.purge import Purged, purge
 from tests.support.scratch import Scratch
 
 ODD_KEYS = (

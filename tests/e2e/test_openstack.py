@@ -67,7 +67,7 @@ def test_the_object_lab_comes_up_across_two_regions(openstack: Chiops, object_la
 
 def test_the_labs_key_works_over_s3(openstack: Chiops, object_lab: dict[str, Any]) -> None:
     code = (
-        "from chiops.data.s3 import client\nfrom chiops.lab.session import opened\n"
+        "from chiops.s3.client import client\nfrom chiops.lab.session import opened\n"
         "with opened('object-lab') as session:\n    access = session.bucket()\n"
         "s3 = client(access)\ns3.put_object(Bucket=access.bucket, Key='a/b c.txt', Body=b'hello')\n"
         "print(s3.get_object(Bucket=access.bucket, Key='a/b c.txt')['Body'].read().decode())"

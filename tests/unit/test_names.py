@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chiops.data.names import bucket_name_problem, suggest_bucket_name
 from chiops.names import format_bytes, format_duration, nearest, parse_duration, suggestion
+from chiops.s3.names import bucket_name_problem, suggest_bucket_name
 
 
 @pytest.mark.parametrize(

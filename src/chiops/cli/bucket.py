@@ -48,9 +48,9 @@ def show(name: NameArgument) -> None:
 @command(app, "create", epilog="Example: chiops bucket create object-chi-netID")
 def create(name: NameArgument) -> None:
     """Create a bucket that belongs to no lab."""
-    from chiops.data.names import bucket_name_problem
     from chiops.errors import UsageError
     from chiops.lab.buckets import create as make
+    from chiops.s3.names import bucket_name_problem
 
     problem = bucket_name_problem(name)
     if problem:

@@ -39,10 +39,10 @@ def verify(s3: S3Access, format_name: str) -> Verified:
         DataError: nothing complete was loaded there.
         CloudError: the service refuses or fails.
     """
-    from chiops.data.s3 import client, translated
     from chiops.etl import manifest
     from chiops.etl.listing import Listed, list_prefix
     from chiops.etl.upload import MARK
+    from chiops.s3.client import client, translated
 
     prefix = find_format(format_name).prefix
     with translated(f"verifying {prefix}/ in bucket {s3.bucket}"):
@@ -102,8 +102,8 @@ def loaded(s3: S3Access) -> list[str]:
         DataError: it has none.
         CloudError: the service refuses or fails.
     """
-    from chiops.data.s3 import client, translated
     from chiops.etl import manifest
+    from chiops.s3.client import client, translated
 
     with translated(f"reading the manifests in bucket {s3.bucket}"):
         service = client(s3)

@@ -13,7 +13,7 @@ from chiops.errors import Conflict, NotOurs
 from chiops.lab.journal import Journal
 
 if TYPE_CHECKING:
-    from chiops.data.purge import Purged
+    from chiops.s3.purge import Purged
 
 NO_LAB = "none"
 """The lab on the mark of a bucket that belongs to none."""
@@ -79,7 +79,7 @@ def _ours(cloud: Cloud, name: str) -> Bucket:
 
 def purge_bucket(cloud: Cloud, bucket: Bucket, task: progress.Task) -> Purged:
     """Delete every object of a bucket of ours, with the lab's key or, where that is gone, one made for this purge alone."""
-    from chiops.data.purge import purge as purge_objects
+    from chiops.s3.purge import purge as purge_objects
 
     with _key(cloud, bucket) as key:
         purged = purge_objects(

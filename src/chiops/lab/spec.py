@@ -25,7 +25,7 @@ def _name(value: str) -> str:
 
 
 def _bucket(value: str) -> str:
-    from chiops.data.names import bucket_name_problem
+    from chiops.s3.names import bucket_name_problem
 
     problem = bucket_name_problem(value)
     if problem:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from chiops.cloud.base import Bucket, Mark, S3Endpoint
 from chiops.cloud.local.locks import FileLock
 from chiops.cloud.local.space import require_free
-from chiops.data import names, s3
 from chiops.errors import ChiopsError, Conflict, InvalidRequest, NotFound, Transient
+from chiops.s3 import client as s3
+from chiops.s3 import names
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -176,7 +176,7 @@ class S3Server:
         self._wait(lambda: _demands_key(address), START_S, "answer")
 
     def _wait_for_verdict(self, access: str, secret: str, *, accepted: bool) -> None:
-        from chiops.data import s3
+        from chiops.s3 import client as s3
 
         probe = S3Access(bucket="", endpoint=self.endpoint(), access=access, secret=secret or "none")
         client = s3.client(probe, attempts=1)

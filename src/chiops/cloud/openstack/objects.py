@@ -106,7 +106,7 @@ class OpenStackObjects:
             Conflict: the name is taken.
             InvalidRequest: S3 would not take the name.
         """
-        from chiops.data.names import bucket_name_problem
+        from chiops.s3.names import bucket_name_problem
 
         if problem := bucket_name_problem(name):
             raise InvalidRequest(problem)

@@ -13,9 +13,9 @@ from chiops.cloud.local.cloud import LocalCloud
 from chiops.cloud.local.keys import Keys
 from chiops.cloud.local.s3server import S3Server
 from chiops.cloud.local.seaweed import PORT
-from chiops.data import s3
-from chiops.data.purge import purge
 from chiops.errors import Auth, CloudError
+from chiops.s3 import client as s3
+from chiops.s3.purge import purge
 from tests.support.nodes import port_answers
 from tests.support.scratch import Scratch
 from tests.support.target import Target

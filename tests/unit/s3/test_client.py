@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from chiops.cloud.base import S3Access, S3Endpoint
-from chiops.data import s3
 from chiops.errors import Auth, Capacity, CloudError, Conflict, InvalidRequest, NotFound, Quota, Timeout, Transient
-from tests.unit.data.s3_server import Bucket, serving
+from chiops.s3 import client as s3
+from tests.unit.s3.s3_server import Bucket, serving
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from chiops.cloud.base import S3Access
-from chiops.data import s3
-from chiops.data.deletion import Deleter, Entry, Outcome
 from chiops.errors import DataError, InvalidRequest
+from chiops.s3 import client as s3
+from chiops.s3.deletion import Deleter, Entry, Outcome
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

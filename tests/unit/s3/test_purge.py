@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chiops.cloud.base import S3Access, S3Endpoint
-from chiops.data import deletion, purge
-from chiops.data.purge import Gate, Purged
 from chiops.errors import DataError, Transient
-from tests.unit.data.s3_server import Bucket, serving
+from chiops.s3 import deletion, purge
+from chiops.s3.purge import Gate, Purged
+from tests.unit.s3.s3_server import Bucket, serving
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from chiops.data import s3
 from chiops.errors import CloudError, Conflict, InvalidRequest, NotFound, Timeout, Transient
+from chiops.s3 import client as s3
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

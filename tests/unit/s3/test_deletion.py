@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any
 
-from chiops.data.deletion import SMALL, Deleter, Entry
+from chiops.s3.deletion import SMALL, Deleter, Entry
 
 
 class Unhurried(nullcontext[None]):
