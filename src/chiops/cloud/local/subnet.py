@@ -50,9 +50,9 @@ class Subnet:
         return (str(lower[index]) for index in range(_RESERVED, lower.num_addresses))
 
     def floating(self) -> Iterator[str]:
-        """Addresses that may float, in order."""
+        """Addresses that may float, in order; none that looks like a network's or a broadcast address."""
         _, upper = self.network.subnets()
-        return (str(upper[index]) for index in range(upper.num_addresses - 1))
+        return (str(address) for address in upper if address.packed[3] not in (0, 255))
 
 
 def ensure(site: LocalSite) -> Subnet:

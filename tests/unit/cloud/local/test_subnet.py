@@ -48,4 +48,5 @@ def test_addresses_of_servers_and_floating_ones_never_meet() -> None:
     assert (subnet.gateway, subnet.s3_address) == ("10.0.0.1", "10.0.0.2")
     assert min(len(fixed), len(floating)) > 2000
     assert not fixed & floating
+    assert not {address for address in floating if address.endswith((".0", ".255"))}
     assert not (fixed | floating) & special
