@@ -87,6 +87,9 @@ class Daemon:
         try:
             settings.write_text(json.dumps(self._settings(), indent=1), encoding="utf-8")
             self.socket.unlink(missing_ok=True)
+            if not self.pid():
+                # one that was killed may linger as a zombie, and its number be anybody's: Docker would refuse to start
+                self._pid_file.unlink(missing_ok=True)
             self._forget_dead_containerd()
             with self.log.open("wb") as log:
                 return subprocess.Popen(
