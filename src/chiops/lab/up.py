@@ -14,7 +14,7 @@ from chiops.lab import keys
 from chiops.lab.apply import apply
 from chiops.lab.configure import configure
 from chiops.lab.journal import Journal, LabRecord, lab_lock
-from chiops.lab.loader import Lab, find, load
+from chiops.lab.loader import Lab, builtin_labs, find, load
 from chiops.lab.parameters import Value
 from chiops.lab.places import Places
 from chiops.lab.plan import Plan, make_plan
@@ -41,9 +41,10 @@ def resolve(name: str, settings: Mapping[str, Value], site: str | None, journal:
     Raises:
         UsageError: no such lab or site; or the lab is up at another site.
     """
-    record = next((record for record in journal.labs() if name in (record.name, record.source)), None)
+    records = journal.labs()
+    record = next((record for record in records if name in (record.name, record.source)), None)
     lab = load(record.source if record else name, {**(record.settings if record else {}), **settings})
-    record = record or next((record for record in journal.labs() if record.name == lab.name), None)
+    record = record or next((record for record in records if record.name == lab.name), None)
     if record:
         _same_place(record, lab, site)
     return lab, site or (record.site if record else sites.DEFAULT_SITE)
@@ -66,14 +67,7 @@ def portable(source: str) -> str:
     """A lab's source as later commands find it: a built-in lab's name, or a file's absolute path."""
     path = Path(source).resolve()
     name = path.name.removesuffix(".yaml.j2")
-    return name if find_builtin(name) == path else str(path)
-
-
-def find_builtin(name: str) -> Path | None:
-    """The file of a built-in lab, None if there is none of that name."""
-    from chiops.lab.loader import builtin_labs
-
-    return find(name).resolve() if name in builtin_labs() else None
+    return name if name in builtin_labs() and find(name).resolve() == path else str(path)
 
 
 def plan(name: str, settings: Mapping[str, Value], site: str | None) -> Plan:
