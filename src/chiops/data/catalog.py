@@ -9,6 +9,8 @@ from chiops.names import suggestion
 
 SPLITS = ("training", "validation", "evaluation")
 
+_FOOD = "Food-11"
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -57,6 +59,11 @@ FORMATS = {
         Format("litdata", "chunks of many images, for litdata's StreamingDataset", "Food-11-litdata"),
     )
 }
+
+
+def root_of(dataset: str) -> str:
+    """A dataset's root, by the name it is staged under: what comes first in its keys, and `ArmConfig.root` in the loaders."""
+    return _FOOD if dataset in ("food11", "food11-synthetic") else dataset
 
 
 def find_dataset(name: str) -> Dataset:

@@ -125,8 +125,8 @@ def measure(root: Path, every: Sequence[Sample]) -> int:
 
 
 def sample_digest(jpeg: bytes, label: int) -> int:
-    """What stands for one sample: SHA-256 of the label's byte and the encoded image."""
-    hashed = hashlib.sha256(bytes([label]))
+    """What stands for one sample: SHA-256 of the label's bytes (one, or as many more as it needs) and the encoded image."""
+    hashed = hashlib.sha256(label.to_bytes(max(1, (label.bit_length() + 7) // 8), "big"))
     hashed.update(jpeg)
     return int.from_bytes(hashed.digest(), "big")
 

@@ -31,6 +31,7 @@ class ArmConfig:
     Args:
         format: the pipeline's name, as `pipelines.names` lists them.
         dataset: the dataset's folder below ``data_dir``.
+        root: the dataset's name within that folder and in the bucket: ``<root>/<split>/…``, ``<root>-litdata/<split>/…``.
         split: training, validation or evaluation.
         cache: the state the caches are in before the first sample.
         access: ``random`` (seeded) or ``serial`` order.
@@ -45,6 +46,7 @@ class ArmConfig:
 
     format: str
     dataset: str
+    root: str = "Food-11"
     split: str = "training"
     cache: CacheName = "cold"
     access: Literal["random", "serial"] = "random"

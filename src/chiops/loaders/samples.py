@@ -10,8 +10,11 @@ _MODULUS = 1 << 256
 
 
 def digest(jpeg: bytes, label: int) -> int:
-    """What stands for one sample: sha256 of the label's byte and the encoded image, before any decoding."""
-    hashed = hashlib.sha256(bytes([label]))
+    """What stands for one sample: sha256 of the label's bytes and the encoded image, before any decoding.
+
+    The label is one byte, or as many more as it needs, the highest first.
+    """
+    hashed = hashlib.sha256(label.to_bytes(max(1, (label.bit_length() + 7) // 8), "big"))
     hashed.update(jpeg)
     return int.from_bytes(hashed.digest(), "big")
 
