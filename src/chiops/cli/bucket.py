@@ -18,10 +18,10 @@ NameArgument = Annotated[str, typer.Argument(help="The bucket's name.")]
 @command(app, "list", epilog="Example: chiops bucket list")
 def list_() -> None:
     """List all buckets of the site, ours and others'."""
-    from chiops.cloud import sites
+    from chiops.ops.desk import opened
 
-    with sites.connect(options.site or sites.DEFAULT_SITE) as cloud:
-        buckets = cloud.objects.list()
+    with opened(options.site, objects=True) as desk:
+        buckets = desk.cloud.objects.list()
     rows = [
         {"name": one.name, "lab": one.mark.lab if one.mark else "", "created": one.created or ""} for one in buckets
     ]
@@ -31,10 +31,10 @@ def list_() -> None:
 @command(app, "show", epilog="Example: chiops bucket show object-chi-netID")
 def show(name: NameArgument) -> None:
     """Show a bucket: how many objects it holds and how many bytes."""
-    from chiops.cloud import sites
+    from chiops.ops.desk import opened
 
-    with sites.connect(options.site or sites.DEFAULT_SITE) as cloud:
-        found, endpoint = cloud.objects.get(name), cloud.objects.endpoint()
+    with opened(options.site, objects=True) as desk:
+        found, endpoint = desk.cloud.objects.get(name), desk.cloud.objects.endpoint()
     row = {
         "name": found.name,
         "objects": found.objects,
@@ -49,22 +49,26 @@ def show(name: NameArgument) -> None:
 def create(name: NameArgument) -> None:
     """Create a bucket that belongs to no lab."""
     from chiops.errors import UsageError
-    from chiops.lab.buckets import create as make
+    from chiops.ops import buckets
+    from chiops.ops.desk import opened
     from chiops.s3.names import bucket_name_problem
 
     problem = bucket_name_problem(name)
     if problem:
         raise UsageError(problem)
-    made = make(options.site, name)
+    with opened(options.site, objects=True) as desk:
+        made = buckets.create(desk, name)
     emit(made, options.output, text=f"Created {made.name}.")
 
 
 @command(app, "purge", epilog="Example: chiops bucket purge object-chi-netID --yes")
 def purge(name: NameArgument) -> None:
     """Delete all objects of a bucket of ours; the bucket stays."""
-    from chiops.lab.buckets import purge as empty
+    from chiops.ops import buckets
+    from chiops.ops.desk import opened
 
-    done = empty(options.site, name, lambda bucket: confirm(_loss(name, bucket.objects, bucket.size_bytes)))
+    with opened(options.site, objects=True) as desk:
+        done = buckets.purge(desk, name, lambda one: confirm(_loss(name, one.objects, one.size_bytes)))
     emit(done, options.output, text=f"Deleted {done.objects:,} objects ({format_bytes(done.bytes)}) from {name}.")
 
 
@@ -74,11 +78,11 @@ def delete(
     purge_: Annotated[bool, typer.Option("--purge", help="Delete its objects first.")] = False,
 ) -> None:
     """Delete a bucket of ours; one with objects needs --purge."""
-    from chiops.lab.buckets import delete as remove
+    from chiops.ops import buckets
+    from chiops.ops.desk import opened
 
-    remove(
-        options.site, name, lambda bucket: confirm(_loss(name, bucket.objects, bucket.size_bytes)), purge_first=purge_
-    )
+    with opened(options.site, objects=True) as desk:
+        buckets.delete(desk, name, lambda one: confirm(_loss(name, one.objects, one.size_bytes)), purge_first=purge_)
     emit({"deleted": name}, options.output, text=f"Deleted {name}.")
 
 

@@ -21,7 +21,7 @@ ForLabOption = Annotated[
 
 def whose(desk: Desk, resource: Resource | Ec2Credential) -> str:
     """Whose it is: ``yours``, ``yours, lab NAME``, or nothing for others'."""
-    from chiops.lab.buckets import NO_LAB
+    from chiops.ops.desk import NO_LAB
 
     if not desk.is_ours(resource) or resource.mark is None:
         return ""

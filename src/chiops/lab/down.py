@@ -10,13 +10,13 @@ from chiops.cloud.base import Attachment, Bucket, Volume
 from chiops.errors import ChiopsError, NotFound
 from chiops.lab import keys
 from chiops.lab.apply import in_order, raise_first
-from chiops.lab.buckets import purge_bucket
 from chiops.lab.journal import Journal, LabRecord, lab_lock
 from chiops.lab.places import Places
 from chiops.lab.release import Release, release
 from chiops.lab.volumes import is_root_disk
 from chiops.lab.wanted import KINDS, Key
 from chiops.names import format_bytes
+from chiops.ops.buckets import purge_bucket
 from chiops.resources.kind import Workbench
 
 DATA = ("volume", "bucket")

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from chiops.cloud.base import Ec2Credential, Mark
 from chiops.errors import Ambiguous, NotFound, UsageError
-from chiops.lab.buckets import NO_LAB
 from chiops.names import nearest
 from chiops.ops import export
-from chiops.ops.desk import Confirm, Desk
+from chiops.ops.desk import NO_LAB, Confirm, Desk
 from chiops.ops.export import ExportFormat
 from chiops.resources.credential import CredentialKind
 

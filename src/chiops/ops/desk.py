@@ -12,9 +12,11 @@ from chiops import progress
 from chiops.cloud import sites
 from chiops.cloud.base import Cloud, Ec2Credential, Identity, Mark, Resource, SiteFacts
 from chiops.errors import NotOurs, UsageError
-from chiops.lab.buckets import NO_LAB
 from chiops.lab.journal import Entry, Journal
 from chiops.resources.kind import Seen, Workbench, observe
+
+NO_LAB = "none"
+"""The lab on the mark of what belongs to none."""
 
 Confirm = Callable[[str], None]
 """Asks the person one question; raises `Declined` if the answer is no."""

@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from chiops.cloud.base import Keypair, Node, Server
 from chiops.errors import ChiopsError, Conflict
 from chiops.lab import keys, session
-from chiops.lab.buckets import NO_LAB
-from chiops.ops.desk import Desk
+from chiops.ops.desk import NO_LAB, Desk
 from chiops.resources.keypair import same_key
 
 SYNC_TIMEOUT_S = 30.0

@@ -1,0 +1,91 @@
+"""Buckets one at a time: made, emptied and deleted outside a lab's `up` and `down`, under the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from chiops import progress
+from chiops.cloud.base import Bucket, Cloud, S3Access
+from chiops.errors import Conflict, NotOurs
+from chiops.ops.desk import Desk
+
+if TYPE_CHECKING:
+    from chiops.s3.purge import Purged
+
+NOUN = "bucket"
+
+Confirm = Callable[[Bucket], None]
+"""Told what the bucket holds; raises `Declined` if the person says no."""
+
+
+def create(desk: Desk, name: str) -> Bucket:
+    """Make a bucket of the desk's lab; of none, so that no `down` takes it, at a desk without one."""
+    desk.cloud.prepare()
+    with desk.change("create", NOUN, name):
+        return desk.cloud.objects.create(name, mark=desk.mark)
+
+
+def purge(desk: Desk, name: str, confirm: Confirm) -> Purged:
+    """Delete every object of a bucket of ours, versions and unfinished uploads included.
+
+    Raises:
+        NotOurs: it is not ours.
+    """
+    bucket = desk.own(desk.cloud.objects.get(name), NOUN, name)
+    if bucket.objects:
+        confirm(bucket)
+    with progress.task(f"delete the objects of {name}") as task:
+        return purge_bucket(desk.cloud, bucket, task)
+
+
+def delete(desk: Desk, name: str, confirm: Confirm, *, purge_first: bool) -> None:
+    """Delete a bucket of ours.
+
+    Raises:
+        Conflict: it holds objects and ``purge_first`` is not set.
+        NotOurs: it is not ours.
+    """
+    bucket = desk.own(desk.cloud.objects.get(name), NOUN, name)
+    if bucket.objects and not purge_first:
+        raise Conflict(f"the bucket {name} holds {bucket.objects:,} objects", todo="add --purge to delete them too")
+    if bucket.objects:
+        confirm(bucket)
+        with progress.task(f"delete the objects of {name}") as task:
+            purge_bucket(desk.cloud, bucket, task)
+    with desk.change("delete", NOUN, name, bucket.mark):
+        desk.cloud.objects.delete(name)
+
+
+def purge_bucket(cloud: Cloud, bucket: Bucket, task: progress.Task) -> Purged:
+    """Delete every object of a bucket of ours, with the lab's key or, where that is gone, one made for this purge alone."""
+    from chiops.s3.purge import purge as purge_objects
+
+    with key_to(cloud, bucket) as key:
+        purged = purge_objects(
+            key, on_progress=lambda so_far: task.advance(so_far.objects, total=bucket.objects, unit="objects")
+        )
+    task.finish(f"{purged.objects:,} objects deleted")
+    return purged
+
+
+@contextmanager
+def key_to(cloud: Cloud, bucket: Bucket) -> Iterator[S3Access]:
+    """A key to a bucket of ours: its lab's, or one made for the body alone.
+
+    Raises:
+        NotOurs: it carries no mark.
+    """
+    endpoint, mark = cloud.objects.endpoint(), bucket.mark
+    if mark is None:
+        raise NotOurs(f"the bucket {bucket.name} was not made by chiops")
+    for credential in cloud.identity.ec2_credentials():
+        if credential.mark == mark:
+            yield S3Access(bucket=bucket.name, endpoint=endpoint, access=credential.access, secret=credential.secret)
+            return
+    credential = cloud.identity.create_ec2_credential(mark=mark)
+    try:
+        yield S3Access(bucket=bucket.name, endpoint=endpoint, access=credential.access, secret=credential.secret)
+    finally:
+        cloud.identity.delete_ec2_credential(credential.access)
