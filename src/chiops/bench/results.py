@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chiops.errors import DataError, NotFound
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 _PREFIX = "bench-"
 
 
@@ -22,8 +22,22 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Layer(_Frozen):
+    """How long the calls of one layer took. The median is within 1 %; everything else is exact."""
+
+    calls: int
+    total_s: float
+    min_s: float
+    mean_s: float
+    median_s: float
+    max_s: float
+
+
 class Metrics(_Frozen):
-    """What one arm measured; the meaning of each number is stated in ``loaders.metrics``. Seconds and bytes."""
+    """What one arm measured; the meaning of each number is stated in ``loaders.metrics``. Seconds and bytes.
+
+    What came with 1.1 has a default, which stands for "not measured" in a file of 1.0.
+    """
 
     samples: int
     sample_bytes: int
@@ -54,6 +68,22 @@ class Metrics(_Frozen):
     net_received_bytes: int | None
     net_sent_bytes: int | None
     net_received_by_interface: dict[str, int]
+    # Since 1.1
+    epochs: int = 1
+    epoch_s: tuple[float, ...] = ()
+    epoch_images_per_s: tuple[float, ...] = ()
+    layers: dict[str, Layer] = {}
+    """By name: ``getitem``, ``decode``, ``fetch``, ``worker_loop``, ``epoch``."""
+    bytes_per_sample: float | None = None
+    net_bytes_per_sample: float | None = None
+    net_ratio: float | None = None
+    """Bytes that the interface received over the bytes of the samples delivered."""
+    client_requests: int | None = None
+    client_received_bytes: int | None = None
+    client_ratio: float | None = None
+    emulated_s: float = 0.0
+    accelerator_utilisation: float | None = None
+    peak_memory_bytes: int | None = None
 
 
 class Cache(_Frozen):
@@ -69,6 +99,17 @@ class Cache(_Frozen):
     note: str = ""
 
 
+class Method(_Frozen):
+    """How the pipeline came by its samples, as it says itself; None for a choice that it does not have."""
+
+    client: str | None = None
+    client_version: str | None = None
+    fetcher: str = "vanilla"
+    in_flight: int = 1
+    order: str = ""
+    mount: str | None = None
+
+
 class ArmResult(_Frozen):
     """One arm: measured, or failed and why. ``place`` counts from 0 in the order of execution."""
 
@@ -81,6 +122,7 @@ class ArmResult(_Frozen):
     started: datetime
     metrics: Metrics | None = None
     cache: Cache | None = None
+    method: Method | None = None
     error: str = ""
 
 

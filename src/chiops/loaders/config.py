@@ -11,6 +11,21 @@ from typing import Any, Literal, Self
 from .protocol import ArmError
 
 CacheName = Literal["cold", "warm"]
+ClientName = Literal["obstore", "boto3", "s3fs"]
+FetcherName = Literal["vanilla", "threaded", "asyncio", "stream"]
+
+CLIENTS = ("obstore", "boto3", "s3fs")
+FETCHERS = ("vanilla", "threaded", "asyncio", "stream")
+_IN_FLIGHT = {"vanilla": 1, "threaded": 16, "asyncio": 16, "stream": 64}
+_LEAST = {
+    "samples": 0, "batch_size": 1, "workers": 0, "warmup_batches": 0, "fetchers": 0, "epochs": 1, "emulate_s": 0,
+}  # fmt: skip
+_CHOICES = (
+    ("cache", "cache state", ("cold", "warm")),
+    ("access", "access order", ("random", "serial")),
+    ("client", "S3 client", CLIENTS),
+    ("fetcher", "fetcher", FETCHERS),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,13 @@ class ArmConfig:
         access: ``random`` (seeded) or ``serial`` order.
         samples: how many samples, the first of the canonical order; 0 means all of the split.
         workers: DataLoader worker processes; 0 loads in the main process.
+        client: the S3 library of pipelines that read the bucket by requests of our own (object, webdataset).
+        fetcher: how a worker asks for samples: one after the other, many at once within a batch (by threads or asyncio), or
+            many at once across its batches.
+        fetchers: requests in flight: within a batch, or in a worker's window for ``stream``; 0 means 16, for ``stream`` 64.
+        epochs: passes over the samples, in one process.
+        emulate_s: seconds of emulated compute per full batch; a shorter batch takes its part of it.
+        mount: name of the FUSE backend behind ``mount_dir``, for the record.
         warmup_batches: delivered and hashed, but not timed.
         timeout_s: longest wait for one batch before the arm fails.
         data_dir: staging tree of datasets, read-only.
@@ -53,6 +75,12 @@ class ArmConfig:
     samples: int = 0
     batch_size: int = 32
     workers: int = 2
+    client: ClientName = "obstore"
+    fetcher: FetcherName = "vanilla"
+    fetchers: int = 0
+    epochs: int = 1
+    emulate_s: float = 0.0
+    mount: str = ""
     warmup_batches: int = 2
     seed: int = 42
     timeout_s: float = 120.0
@@ -62,13 +90,17 @@ class ArmConfig:
     s3: S3 | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("samples", 0), ("batch_size", 1), ("workers", 0), ("warmup_batches", 0)):
+        for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise ArmError(f"{name} must be at least {least}", f"it is {getattr(self, name)}")
-        if self.cache not in ("cold", "warm"):
-            raise ArmError(f"there is no cache state {self.cache!r}", todo="use cold or warm")
-        if self.access not in ("random", "serial"):
-            raise ArmError(f"there is no access order {self.access!r}", todo="use random or serial")
+        for name, title, known in _CHOICES:
+            if getattr(self, name) not in known:
+                raise ArmError(f"there is no {title} {getattr(self, name)!r}", todo=f"use {' or '.join(known)}")
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests of one worker may be under way at once."""
+        return 1 if self.fetcher == "vanilla" else self.fetchers or _IN_FLIGHT[self.fetcher]
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:

@@ -41,7 +41,7 @@ def test_a_newer_minor_version_is_read_and_what_it_adds_ignored(tmp_path: Path) 
 def test_another_major_version_is_refused_in_one_sentence(tmp_path: Path, version: str | None) -> None:
     path = save(runs.run(runs.TYPICAL), tmp_path)
     change(path, schema_version=version)
-    with pytest.raises(DataError, match=r"schema version .* this chiops reads 1\.0"):
+    with pytest.raises(DataError, match=r"schema version .* this chiops reads 1\.1"):
         load(path)
 
 
