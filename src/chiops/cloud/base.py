@@ -430,6 +430,9 @@ class SiteFacts:
     """Service units per hour by flavor name."""
     node_settings: Mapping[str, object] = field(default_factory=dict)
     """Variables for the playbooks, see `Cloud.node_settings`."""
+    hand_over_packages: bool = False
+    """Whether nodes get this machine's package settings (sources, proxies, certificates of apt and pip) before their first
+    step: for clouds that reach the registries only as this machine does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

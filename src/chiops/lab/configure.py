@@ -33,6 +33,7 @@ def configure(
     nodes: Sequence[Node],
     access: Mapping[str, S3Access],
     volumes: Mapping[str, Volume],
+    settings: Mapping[str, object],
     *,
     force: bool = False,
 ) -> int:
@@ -43,6 +44,7 @@ def configure(
         nodes: its servers, each under its name.
         access: the buckets by name.
         volumes: the volumes by name.
+        settings: the site's variables for the playbooks, `Cloud.node_settings`.
         force: run the playbook even where the node says that it is as it should be.
 
     Returns:
@@ -57,7 +59,7 @@ def configure(
     if not nodes:
         return 0
     wanted = {node.name: _wanted(spec, node, volumes) for node in nodes}
-    prints = {node.name: fingerprint(wanted[node.name], access) for node in nodes}
+    prints = {node.name: fingerprint(wanted[node.name], access, settings) for node in nodes}
 
     def stale(node: Node) -> bool:
         ssh = Ssh(node)
@@ -68,7 +70,7 @@ def configure(
         todo = [node for node, is_stale in zip(nodes, pool.map(stale, nodes), strict=True) if is_stale]
     if not todo:
         return 0
-    changed = _run(todo, wanted, access)
+    changed = _run(todo, wanted, access, settings)
     for node in todo:
         ssh = Ssh(node)
         ssh.run("sudo", "sh", "-c", f"mkdir -p {Path(STAMP).parent} && cat > {STAMP}", input=prints[node.name])
@@ -80,19 +82,26 @@ def configure(
     return changed
 
 
-def fingerprint(wanted: Mapping[str, object], access: Mapping[str, S3Access]) -> str:
-    """A hash over everything that configures a node: playbooks, templates, what the lab says, which key. No secret is in it."""
+def fingerprint(
+    wanted: Mapping[str, object], access: Mapping[str, S3Access], settings: Mapping[str, object] | None = None
+) -> str:
+    """A hash over everything that configures a node: playbooks, templates, what lab and site say, which key."""
     digest = hashlib.sha256()
     for root in (assets.playbooks(), assets.templates() / "systemd", assets.templates() / "rclone.conf.j2"):
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(path.read_bytes())
     keys = {name: [item.access, item.endpoint.url] for name, item in access.items()}
-    digest.update(json.dumps([wanted, keys], sort_keys=True).encode())
+    digest.update(json.dumps([wanted, keys, dict(settings or {})], sort_keys=True).encode())
     return digest.hexdigest()
 
 
-def _run(nodes: Sequence[Node], wanted: Mapping[str, object], access: Mapping[str, S3Access]) -> int:
+def _run(
+    nodes: Sequence[Node],
+    wanted: Mapping[str, object],
+    access: Mapping[str, S3Access],
+    settings: Mapping[str, object],
+) -> int:
     from chiops.remote.ansible import run_playbook
 
     remotes = {REMOTE: remote_options(next(iter(access.values())))} if access else {}
@@ -101,7 +110,7 @@ def _run(nodes: Sequence[Node], wanted: Mapping[str, object], access: Mapping[st
             "configure",
             nodes,
             variables={"configure_nodes": dict(wanted)},
-            secrets={"rclone_remotes": remotes},
+            secrets={"rclone_remotes": remotes, **settings},
             parent_task=task,
         )
     return run.changed

@@ -106,7 +106,8 @@ def up(
         found = _nodes(lab, planned, places)
         tasks = 0
         if configured:
-            tasks = configure(lab.spec, found, _keys(lab, places, planned), _volumes(lab, planned, places))
+            buckets, volumes = _keys(lab, places, planned), _volumes(lab, planned, places)
+            tasks = configure(lab.spec, found, buckets, volumes, places.compute.node_settings)
     return Outcome(lab, place, changed, tasks, tuple(found))
 
 

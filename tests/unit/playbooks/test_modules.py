@@ -57,6 +57,39 @@ def test_a_node_without_pip_settings_has_its_certificates(tmp_path: Path) -> Non
     assert got["volumes"] == [f"{tmp_path}/ca.pem:{tmp_path}/ca.pem:ro"]
 
 
+def test_package_settings_are_written_once_and_passwords_are_roots_alone(tmp_path: Path) -> None:
+    (tmp_path / "etc/apt/sources.list.d").mkdir(parents=True)
+    (tmp_path / "etc/os-release").write_text('ID=debian\nVERSION_CODENAME="bookworm"\n')
+    (tmp_path / "etc/apt/sources.list.d/debian.sources").write_text("Types: deb\n")
+    settings: dict[str, Any] = {
+        "suite": "bookworm",
+        "sources": ["deb http://mirror.example/debian bookworm main"],
+        "apt_options": ['Acquire::http::Proxy "http://proxy.example:3128";'],
+        "pip_conf": "[global]\nindex-url = https://me:word@pip.example/simple\n",
+        "certificates": {"/usr/local/share/ca-certificates/site.crt": "-----BEGIN CERTIFICATE-----\n"},
+        "root": str(tmp_path),
+    }
+    assert call("package_settings", check=True, **settings)["changed"]
+    assert not (tmp_path / "etc/pip.conf").exists()
+    got = call("package_settings", **settings)
+    assert got["changed"]
+    assert "word" not in json.dumps(got)
+    assert (tmp_path / "etc/apt/sources.list").read_text() == settings["sources"][0] + "\n"
+    assert not (tmp_path / "etc/apt/sources.list.d/debian.sources").exists()
+    assert (tmp_path / "etc/pip.conf").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "usr/local/share/ca-certificates/site.crt").stat().st_mode & 0o777 == 0o644
+    assert not call("package_settings", **settings)["changed"]
+
+
+def test_another_release_keeps_its_sources(tmp_path: Path) -> None:
+    (tmp_path / "etc/apt").mkdir(parents=True)
+    (tmp_path / "etc/os-release").write_text("ID=ubuntu\nVERSION_CODENAME=noble\n")
+    (tmp_path / "etc/apt/sources.list").write_text("deb http://ubuntu.example noble main\n")
+    nothing: dict[str, Any] = {"apt_options": [], "pip_conf": "", "certificates": {}, "root": str(tmp_path)}
+    call("package_settings", suite="bookworm", sources=["deb http://mirror.example bookworm main"], **nothing)
+    assert (tmp_path / "etc/apt/sources.list").read_text() == "deb http://ubuntu.example noble main\n"
+
+
 def test_a_mount_point_is_made_once(tmp_path: Path) -> None:
     me = pwd.getpwuid(os.getuid()).pw_name
     path = tmp_path / "a" / "b"

@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 
 from chiops import progress
-from chiops.cloud.local import handover, packages
-from chiops.cloud.local.handover import SUITE
+from chiops.cloud import handover
+from chiops.cloud.handover import SUITE
+from chiops.cloud.local import packages
 from chiops.cloud.local.locks import locked
 from chiops.cloud.local.recipe import FILES, Recipe
 from chiops.errors import Capacity, CloudError, PrerequisiteMissing

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chiops import progress
+from chiops.cloud import handover
 from chiops.cloud.base import Image
-from chiops.cloud.local import bootstrap, handover
+from chiops.cloud.local import bootstrap
 from chiops.cloud.local.engine import translated
 from chiops.cloud.local.locks import locked
 from chiops.cloud.local.recipe import BENCH, FILES, NODE, Recipe

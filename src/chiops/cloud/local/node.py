@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from chiops.cloud import handover
 from chiops.cloud.base import Mark
-from chiops.cloud.local import containers, flavors, handover, image
+from chiops.cloud.local import containers, flavors, image
 from chiops.cloud.local.engine import translated
 from chiops.cloud.local.network import write
 from chiops.cloud.local.recipe import FILES

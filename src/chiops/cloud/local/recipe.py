@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from chiops.cloud.local.handover import SUITE
+from chiops.cloud.handover import SUITE
 
 FILES = Path(__file__).parent / "files"
 """Scripts that run in images and nodes."""

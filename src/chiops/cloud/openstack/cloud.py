@@ -76,8 +76,11 @@ class OpenStackCloud:
 
     @property
     def node_settings(self) -> Mapping[str, object]:
-        """The site's variables for the playbooks; none unless sites.yaml has some."""
-        return self._site.facts.node_settings
+        """The site's variables for the playbooks, as sites.yaml has them, and this machine's package settings if it says so."""
+        from chiops.cloud import handover
+
+        facts = self._site.facts
+        return {**facts.node_settings, **(handover.as_variables() if facts.hand_over_packages else {})}
 
     def prepare(self) -> None:
         """Make sure that we are signed in; the site itself is always there."""

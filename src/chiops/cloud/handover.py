@@ -1,6 +1,7 @@
-"""This machine's package settings, as its nodes get them: where apt and pip look, and which certificates they trust.
+"""This machine's package settings, as nodes get them: where apt and pip look, and which certificates they trust.
 
-A cloud's image carries its mirrors' settings; here they are this machine's own, read when an image is built or a node is made.
+A cloud's image carries its mirrors' settings. The local site's nodes have this machine's own, read when an image is built or a node
+is made; those of another site get them where its facts say so (``hand_over_packages``).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Handover:
     Attributes:
         sources: lines of /etc/apt/sources.list; none where this machine is not of that release, so that Debian's own apply.
         apt_options: lines of apt.conf.
+        pip: what pip is told about where packages come from, by key.
         pip_conf: the text of /etc/pip.conf.
         pip_dirs: local directories that pip's settings name; nodes see them at the same paths.
         certificates: path on the node → content, of everything that this machine trusts.
@@ -47,6 +49,7 @@ class Handover:
 
     sources: tuple[str, ...]
     apt_options: tuple[str, ...]
+    pip: Mapping[str, str]
     pip_conf: str
     pip_dirs: tuple[str, ...]
     certificates: Mapping[str, bytes]
@@ -59,10 +62,36 @@ def collect() -> Handover:
     return Handover(
         sources=debian_sources(_output(_INDEX_TARGETS)),
         apt_options=apt_options(_output(["apt-config", "dump"])),
+        pip=settings,
         pip_conf=render_pip(settings),
         pip_dirs=local_dirs(settings.values()),
         certificates=_certificates(),
     )
+
+
+def as_variables() -> dict[str, object]:
+    """The settings for a node that shares no directories with this machine, as variables of the role ``packages``.
+
+    To be treated as secrets: an index's or a proxy's address may carry a password.
+    """
+    found = collect()
+    return {
+        "packages_suite": SUITE,
+        "packages_sources": list(found.sources),
+        "packages_apt_options": list(found.apt_options),
+        "packages_pip_conf": render_pip(remote_only(found.pip)),
+        "packages_certificates": {path: text.decode(errors="replace") for path, text in found.certificates.items()},
+    }
+
+
+def remote_only(settings: Mapping[str, str]) -> dict[str, str]:
+    """pip's settings without this machine's own files: where only those are searched, the node keeps to pip's default."""
+    kept = {}
+    for key, value in settings.items():
+        words = [word for word in value.split() if not word.startswith(("file:", "/"))]
+        if words and key != "no-index":
+            kept[key] = " ".join(words)
+    return kept
 
 
 _INDEX_TARGETS = [

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chiops.cloud.local.handover import apt_options, debian_sources, local_dirs, pip_settings, render_pip
+from chiops.cloud.handover import apt_options, debian_sources, local_dirs, pip_settings, remote_only, render_pip
 
 TARGETS = """Debian http://mirror.example/debian bookworm main
 Debian http://mirror.example/debian bookworm-updates main
@@ -65,3 +65,16 @@ def test_local_directories_are_found_and_an_index_as_a_whole(tmp_path: Path) -> 
     (tmp_path / "my index" / "simple").mkdir(parents=True)
     values = [f"{tmp_path}/wheels https://a.example/simple", f"file://{tmp_path}/my%20index/simple", f"{tmp_path}/none"]
     assert local_dirs(values) == (f"{tmp_path}/my index", f"{tmp_path}/wheels")
+
+
+def test_another_sites_nodes_are_told_of_no_local_files() -> None:
+    settings = {
+        "index-url": "https://pip.example/simple",
+        "extra-index-url": "file:///srv/pypi/simple https://more.example/simple",
+        "find-links": "/srv/wheels",
+        "no-index": "1",
+    }
+    assert remote_only(settings) == {
+        "index-url": "https://pip.example/simple",
+        "extra-index-url": "https://more.example/simple",
+    }
