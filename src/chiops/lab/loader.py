@@ -12,8 +12,10 @@ from chiops import assets
 from chiops.errors import LabFileError, UsageError
 from chiops.lab import parameters
 from chiops.lab.document import Document, Loc, read_documents
+from chiops.lab.fields import ReferenceProblem
 from chiops.lab.parameters import Parameter, Value
-from chiops.lab.spec import LabSpec, ReferenceProblem
+from chiops.lab.services import check_compose
+from chiops.lab.spec import LabSpec
 from chiops.names import nearest, suggestion
 
 if TYPE_CHECKING:
@@ -159,7 +161,11 @@ def _validate(document: Document, source: str, exact: bool) -> LabSpec:
     from pydantic import ValidationError
 
     try:
-        return LabSpec.model_validate(document.data)
+        spec = LabSpec.model_validate(document.data)
+        for i, server in enumerate(spec.servers):
+            if compose := server.services.compose:
+                check_compose(("servers", i, "services", "compose", "file"), compose.file, source)
+        return spec
     except ReferenceProblem as problem:
         raise LabFileError(f"{_where(document, source, problem.loc, exact)}: {problem.message}") from problem
     except ValidationError as error:

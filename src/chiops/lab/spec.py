@@ -2,66 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
+from functools import partial
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from chiops.names import parse_duration
+from chiops.lab.fields import AbsolutePath, BucketName, Duration, Name, Port, ReferenceProblem, Strict, known
+from chiops.lab.services import ServicesSpec, check_services
 
 STEPS = ("docker", "rclone")
 """Configuration steps that a server may ask for; bucket mounts add theirs."""
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
-
-def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError(
-            f"{value!r} is not a name: letters, digits, '.', '_' and '-', at most 63, no sign at either end"
-        )
-    return value
-
-
-def _bucket(value: str) -> str:
-    from chiops.s3.names import bucket_name_problem
-
-    problem = bucket_name_problem(value)
-    if problem:
-        raise ValueError(problem)
-    return value
-
-
-def _path(value: str) -> str:
-    if not re.fullmatch(r"/[A-Za-z0-9._/-]+", value) or ".." in value.split("/"):
-        raise ValueError(f"{value!r} is not an absolute path of letters, digits, '.', '_', '-'")
-    return value.rstrip("/")
-
-
-def _duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
-
-
-Name = Annotated[str, AfterValidator(_name)]
-BucketName = Annotated[str, AfterValidator(_bucket)]
-AbsolutePath = Annotated[str, AfterValidator(_path)]
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class LeaseSpec(_Strict):
+class LeaseSpec(Strict):
     """A lease over all servers of the lab."""
 
     name: Name
     duration: Duration
 
 
-class RuleSpec(_Strict):
+class RuleSpec(Strict):
     """One opened port, or a range."""
 
     port: Port
@@ -70,7 +30,7 @@ class RuleSpec(_Strict):
     cidr: str = "0.0.0.0/0"
 
 
-class SecurityGroupSpec(_Strict):
+class SecurityGroupSpec(Strict):
     """A named set of opened ports."""
 
     name: Name
@@ -78,7 +38,7 @@ class SecurityGroupSpec(_Strict):
     rules: Annotated[tuple[RuleSpec, ...], Field(strict=False)] = ()
 
 
-class ServerSpec(_Strict):
+class ServerSpec(Strict):
     """A server and the steps that configure it."""
 
     name: Name
@@ -87,9 +47,10 @@ class ServerSpec(_Strict):
     floating_ip: bool = True
     security_groups: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     configure: Annotated[tuple[Literal["docker", "rclone"], ...], Field(strict=False)] = ()
+    services: ServicesSpec = ServicesSpec()
 
 
-class VolumeSpec(_Strict):
+class VolumeSpec(Strict):
     """A block volume, attached to a server of the lab if one is named, and mounted there if a path is. Size in GiB."""
 
     name: Name
@@ -98,13 +59,13 @@ class VolumeSpec(_Strict):
     mount: AbsolutePath | None = None
 
 
-class BucketSpec(_Strict):
+class BucketSpec(Strict):
     """A bucket at the lab's object site."""
 
     name: BucketName
 
 
-class MountSpec(_Strict):
+class MountSpec(Strict):
     """A bucket mounted on a server with rclone, as a systemd unit."""
 
     bucket: BucketName
@@ -114,7 +75,7 @@ class MountSpec(_Strict):
     options: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
-class LabSpec(_Strict):
+class LabSpec(Strict):
     """A whole lab: what `up` makes and `down` takes away."""
 
     version: Literal[1]
@@ -139,38 +100,35 @@ class LabSpec(_Strict):
         buckets = [bucket.name for bucket in self.buckets]
         for i, server in enumerate(self.servers):
             for group in server.security_groups:
-                _known(("servers", i, "security_groups"), group, groups, "security group")
+                known(("servers", i, "security_groups"), group, groups, "security group")
         paths: set[tuple[str, str]] = set()
         for i, volume in enumerate(self.volumes):
             if volume.server:
-                _known(("volumes", i, "server"), volume.server, servers, "server")
+                known(("volumes", i, "server"), volume.server, servers, "server")
             if volume.mount:
                 if not volume.server:
                     raise ReferenceProblem(("volumes", i, "mount"), "a mounted volume needs a `server:`")
                 _free(("volumes", i, "mount"), volume.server, volume.mount, paths)
         for i, mount in enumerate(self.mounts):
-            _known(("mounts", i, "bucket"), mount.bucket, buckets, "bucket")
-            _known(("mounts", i, "server"), mount.server, servers, "server")
+            known(("mounts", i, "bucket"), mount.bucket, buckets, "bucket")
+            known(("mounts", i, "server"), mount.server, servers, "server")
             _free(("mounts", i, "path"), mount.server, mount.path, paths)
+        for i, server in enumerate(self.servers):
+            check_services(
+                ("servers", i, "services"),
+                server.services,
+                volumes={one.name: one.mount for one in self.volumes if one.server == server.name and one.mount},
+                mounts=frozenset(mount.path for mount in self.mounts if mount.server == server.name),
+                is_open=partial(self._is_open, server),
+            )
         return self
 
-
-class ReferenceProblem(Exception):
-    """A mistake between parts of a lab; ``loc`` is the path of keys to it."""
-
-    def __init__(self, loc: tuple[str | int, ...], message: str, known: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.loc, self.message, self.known = loc, message, known
+    def _is_open(self, server: ServerSpec, port: int) -> bool:
+        rules = (rule for group in self.security_groups if group.name in server.security_groups for rule in group.rules)
+        return any(rule.protocol == "tcp" and rule.port <= port <= (rule.port_max or rule.port) for rule in rules)
 
 
 def _free(loc: tuple[str | int, ...], server: str, path: str, taken: set[tuple[str, str]]) -> None:
     if (server, path) in taken:
         raise ReferenceProblem(loc, f"{path} on {server} is mounted twice")
     taken.add((server, path))
-
-
-def _known(loc: tuple[str | int, ...], name: str, known: list[str], noun: str) -> None:
-    if name not in known:
-        from chiops.names import suggestion
-
-        raise ReferenceProblem(loc, f"no {noun} {name!r} is declared; {suggestion(name, known)}")

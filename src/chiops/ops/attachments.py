@@ -187,7 +187,7 @@ def _held(server: Server) -> AbstractContextManager[None]:
 def _path(text: str) -> str:
     from pydantic import TypeAdapter, ValidationError
 
-    from chiops.lab.spec import AbsolutePath
+    from chiops.lab.fields import AbsolutePath
 
     try:
         return str(TypeAdapter(AbsolutePath).validate_python(text))
