@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +10,9 @@ from pathlib import Path
 from chiops import assets
 from chiops.cloud.base import Node
 from chiops.progress import Task
+from chiops.remote import built_image
 from chiops.remote.ansible import run_playbook
 from chiops.remote.ssh import Ssh
-
-DEFAULT_BASE = "python:3.11-slim-bookworm"
-"""The base image where a site names none."""
 
 _SETTINGS = ("bench_base_image", "bench_requirements")
 _PACKAGES = ("etl", "loaders")
@@ -31,10 +25,7 @@ def bench_image_tag(settings: Mapping[str, object]) -> str:
         settings: the site's ``node_settings``. ``bench_base_image`` is the image to start from; ``bench_requirements``
             (lines of a requirements file) replaces our own.
     """
-    digest = hashlib.sha256(json.dumps([settings.get(key) for key in _SETTINGS], default=str).encode())
-    for name, content in _parts(settings):
-        digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
-    return f"chiops-bench:{digest.hexdigest()[:12]}"
+    return built_image.tag("bench", _parts(settings), *(settings.get(key) for key in _SETTINGS))
 
 
 def ensure_bench_image(
@@ -59,11 +50,11 @@ def ensure_bench_image(
     if missing:
         with tempfile.TemporaryDirectory() as folder:
             context = Path(folder) / "bench.tar"
-            context.write_bytes(_archive(settings))
+            context.write_bytes(built_image.archive(_parts(settings)))
             variables = {
                 "bench_tag": tag,
                 "bench_context": str(context),
-                "bench_base_image": settings.get("bench_base_image") or DEFAULT_BASE,
+                "bench_base_image": settings.get("bench_base_image") or built_image.DEFAULT_BASE,
                 "bench_base_archive": settings.get("bench_base_archive") or "",
             }
             run_playbook("bench_image", missing, variables=variables, parent_task=parent_task)
@@ -76,26 +67,14 @@ def _has(node: Node, tag: str) -> bool:
 
 def _parts(settings: Mapping[str, object]) -> Iterator[tuple[str, bytes]]:
     """What the image is built from, by its path in the build context, in a fixed order."""
-    recipe = assets.templates() / "docker" / "bench"
-    for file in sorted(recipe.iterdir()):
-        if file.name == "requirements.txt" and (lines := settings.get("bench_requirements")):
+    for name, content in built_image.recipe("bench"):
+        if name == "requirements.txt" and (lines := settings.get("bench_requirements")):
             assert isinstance(lines, list | tuple)  # noqa: S101 - the sites' schema says so
-            yield file.name, "".join(f"{line}\n" for line in lines).encode()
-        elif file.is_file():
-            yield file.name, file.read_bytes()
+            yield name, "".join(f"{line}\n" for line in lines).encode()
+        else:
+            yield name, content
     for package in _PACKAGES:
         root = assets.package(package)
         for file in sorted(root.rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:
                 yield f"{package}/{file.relative_to(root).as_posix()}", file.read_bytes()
-
-
-def _archive(settings: Mapping[str, object]) -> bytes:
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w") as tar:
-        for name, content in _parts(settings):
-            # No times, no owners: the same content is the same layer in the builder's cache.
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
-            tar.addfile(entry, io.BytesIO(content))
-    return made.getvalue()
