@@ -86,7 +86,7 @@ def client(access: S3Access, *, connections: int = CONNECTIONS, attempts: int = 
             proxies={} if _is_private(access.endpoint.url) else None,
         ),
     )
-    made.meta.events.register("before-sign.s3.DeleteObjects", _add_md5)
+    made.meta.events.register("before-sign.s3.DeleteObjects", add_md5)
     return cast("S3Client", made)
 
 
@@ -160,7 +160,7 @@ def _session() -> Session:
     )
 
 
-def _add_md5(request: AWSRequest, **_: object) -> None:
+def add_md5(request: AWSRequest, **_: object) -> None:
     """Swift's S3 layer takes DeleteObjects only with this header, where botocore sends a newer checksum; others take both."""
     body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
     request.headers["Content-MD5"] = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
