@@ -16,6 +16,9 @@ OBJECT_KINDS = frozenset({"bucket", "credential"})
 """Kinds that live at the object site; all others live at the compute site."""
 OBJECT_PARTS = frozenset({"buckets", "credentials"})
 """The same, as parts of `Seen`."""
+ALL_PARTS = frozenset(field.name for field in fields(Seen))
+CATALOGUE = frozenset({"flavors", "images"})
+"""What a site offers; of use only to those who make something."""
 
 
 class Places:
@@ -41,10 +44,15 @@ class Places:
         for cloud in self.clouds:
             cloud.prepare()
 
-    def observe(self, public_key: str = "") -> dict[str, Workbench]:
-        """Read every site at once, each for what lives there; a workbench for each, by site."""
+    def observe(self, public_key: str = "", *, parts: frozenset[str] = ALL_PARTS) -> dict[str, Workbench]:
+        """Read every site at once, each for what lives there; a workbench for each, by site.
+
+        Args:
+            public_key: this machine's, for what is made on the workbenches.
+            parts: which parts of `Seen` are read; each costs a request.
+        """
         with ThreadPoolExecutor(len(self.clouds)) as pool:
-            seen = pool.map(lambda cloud: observe(cloud, self._parts(cloud)), self.clouds)
+            seen = pool.map(lambda cloud: observe(cloud, parts & self._parts(cloud)), self.clouds)
             return {
                 cloud.site: self._workbench(cloud, found, public_key)
                 for cloud, found in zip(self.clouds, seen, strict=True)
@@ -52,10 +60,9 @@ class Places:
 
     def _parts(self, cloud: Cloud) -> frozenset[str]:
         """What to read of a site: two regions of one cloud may show the same servers, which must not count twice."""
-        parts = frozenset(field.name for field in fields(Seen))
         if self.compute is self.objects:
-            return parts
-        return OBJECT_PARTS if cloud is self.objects else parts - OBJECT_PARTS
+            return ALL_PARTS
+        return OBJECT_PARTS if cloud is self.objects else ALL_PARTS - OBJECT_PARTS
 
     def _workbench(self, cloud: Cloud, seen: Seen, public_key: str) -> Workbench:
         facts = self.compute_facts if cloud is self.compute else self.object_facts

@@ -15,6 +15,9 @@ from chiops.names import format_bytes, format_duration
 from chiops.remote.ssh import Ssh
 from chiops.resources.kind import Workbench
 
+SHOWN = frozenset({"leases", "servers", "volumes", "buckets"})
+"""Parts of `Seen` that are read."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -48,7 +51,7 @@ def status(names: Sequence[str] = ()) -> list[LabStatus]:
 def _status(record: LabRecord) -> LabStatus:
     try:
         with Places(record.site, record.name) as places:
-            benches = places.observe()
+            benches = places.observe(parts=SHOWN)
             parts = tuple(part for site, bench in benches.items() for part in _parts(record.name, site, bench, places))
     except ChiopsError as error:
         return LabStatus(record.name, record.site, record.phase, problem=error.sentence())
