@@ -49,6 +49,12 @@ class Declined(ChiopsError):
     exit_code = 3
 
 
+class Interrupted(ChiopsError):
+    """The person pressed Ctrl-C; ``todo`` says which command goes on."""
+
+    exit_code = 130
+
+
 class PrerequisiteMissing(ChiopsError):
     """Something this machine needs is not there and chiops may not install it."""
 

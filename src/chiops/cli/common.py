@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from chiops import progress
-from chiops.errors import ChiopsError, Declined
+from chiops.errors import ChiopsError, Declined, Interrupted
 from chiops.output import Format, message
 
 INTERRUPTED = 130
@@ -100,6 +100,10 @@ def guarded(body: Callable[[], None]) -> None:
         body()
     except typer.Exit:
         raise
+    except Interrupted as error:
+        logs.exception(error)
+        message(error.sentence(), style="warning")
+        raise typer.Exit(error.exit_code) from None
     except ChiopsError as error:
         logs.exception(error)
         message(f"Error: {error.sentence()}", style="error")

@@ -42,11 +42,12 @@ def show(name: NameArgument) -> None:
     """Show a lease: what it books, the time left, and the servers that go when it ends."""
     from chiops.ops import leases
     from chiops.ops.desk import opened
+    from chiops.resources.lease import servers_on
 
     with opened(options.site) as desk:
         seen = desk.look("leases", "servers")
         found = leases.find(desk, seen.leases, name)
-        servers = [server.name for server in leases.servers_on(found, seen.servers)]
+        servers = [server.name for server in servers_on(found, seen.servers)]
         row = {**_row(desk, found), "servers": ", ".join(servers)}
         shown = document(desk, found, seconds_left=_seconds(found), servers=servers)
     emit(shown, options.output, table=[row], text=found.fault)

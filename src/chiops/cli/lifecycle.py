@@ -21,6 +21,15 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A value for one of the lab's parameters.", show_default=False),
 ]
+ReplaceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--replace",
+        metavar="NAME",
+        help="A server or lease to make anew, with all that is on its disk.",
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,14 +40,19 @@ def register(app: typer.Typer) -> None:
     command(app, "down", epilog="Example: chiops down --purge-bucket")(down)
 
 
-def plan(lab: LabArgument, set_: SetOption = None) -> None:
+def plan(lab: LabArgument, set_: SetOption = None, replace: ReplaceOption = None) -> None:
     """Show what `up` would make or change, and why. Changes nothing."""
     from chiops.lab import up as lab_up
     from chiops.lab.parameters import parse_settings
 
-    planned = lab_up.plan(lab, parse_settings(set_ or []), options.site)
+    planned = lab_up.plan(lab, parse_settings(set_ or []), options.site, replace or ())
     emit(
-        {"lab": planned.lab, "changes": len(planned.changes), "steps": [step.row() for step in planned.steps]},
+        {
+            "lab": planned.lab,
+            "changes": len(planned.changes),
+            "steps": [step.row() for step in planned.steps],
+            "drift": planned.drift(),
+        },
         options.output,
         table=[step.row() for step in planned.steps],
         text=_summary(planned),
@@ -53,6 +67,7 @@ def _summary(planned: Plan) -> str:
 def up(
     lab: LabArgument,
     set_: SetOption = None,
+    replace: ReplaceOption = None,
     configure: Annotated[
         bool, typer.Option("--configure/--no-configure", help="Reach the nodes by ssh and configure them.")
     ] = True,
@@ -67,7 +82,9 @@ def up(
             print_table([step.row() for step in planned.changes])
         confirm(f"{len(planned.changes)} changes at {', '.join(planned.benches)}. Go on?")
 
-    done = lab_up.up(lab, parse_settings(set_ or []), options.site, ask, configured=configure)
+    done = lab_up.up(
+        lab, parse_settings(set_ or []), options.site, ask, _ask_to_end, replace_=replace or (), configured=configure
+    )
     nodes = [
         {"name": node.name, "address": node.address, "user": node.user, "ssh": Ssh(node).command_line()}
         for node in done.nodes
@@ -93,6 +110,12 @@ def up(
     if spec.buckets:
         lines.append("Next: chiops data prepare, chiops bench run, and when done chiops down.")
     emit(result, options.output, text="\n".join(lines))
+
+
+def _ask_to_end(held: Sequence[InUse]) -> None:
+    for one in held:
+        message(f"{one}.", style="warning")
+    confirm("End that, so that nothing is lost of what was written?")
 
 
 def status(
@@ -139,13 +162,8 @@ def down(
             print_table([*(one.row("delete") for one in teardown.go), *(one.row("keep") for one in teardown.stay)])
         confirm(f"Delete these {len(teardown.go)}?")
 
-    def release(held: Sequence[InUse]) -> None:
-        for one in held:
-            message(f"{one}.", style="warning")
-        confirm("End that, so that nothing is lost of what was written?")
-
     record = session.pick(Journal(), lab, kept=True)
-    done = lab_down.down(record, ask, release, purge_bucket=purge_bucket, purge_volume=purge_volume)
+    done = lab_down.down(record, ask, _ask_to_end, purge_bucket=purge_bucket, purge_volume=purge_volume)
     lines = [f"{done.lab} is down: {len(done.gone)} deleted." if done.gone else f"{done.lab} was down already."]
     for one in done.stayed:
         row = one.row("keep")

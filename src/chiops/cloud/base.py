@@ -193,6 +193,8 @@ class Server(Resource):
     security_groups: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    has_run: bool = True
+    """Whether it ever started, so that its disk may hold what somebody wrote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

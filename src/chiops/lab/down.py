@@ -10,8 +10,9 @@ from chiops.cloud.base import Attachment, Bucket, Volume
 from chiops.errors import ChiopsError, NotFound
 from chiops.lab import keys
 from chiops.lab.apply import in_order, raise_first
-from chiops.lab.journal import Journal, LabRecord, lab_lock
-from chiops.lab.places import Places
+from chiops.lab.journal import Journal, LabRecord
+from chiops.lab.lock import lab_lock
+from chiops.lab.places import ALL_PARTS, CATALOGUE, Places
 from chiops.lab.release import Release, release
 from chiops.lab.volumes import is_root_disk
 from chiops.lab.wanted import KINDS, Key
@@ -105,7 +106,7 @@ def down(
 
 def survey(places: Places, purge: Mapping[str, bool]) -> Teardown:
     """All that carries the lab's mark, split into what goes and what stays."""
-    benches = places.observe()
+    benches = places.observe(parts=ALL_PARTS - CATALOGUE)
     go: list[Doomed] = []
     stay: list[Doomed] = []
     for doomed in _marked(benches, places):

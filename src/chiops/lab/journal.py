@@ -6,7 +6,6 @@ says what was under way when, which the mark can't, and keeps what no service ke
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -18,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chiops import paths
-from chiops.errors import ChiopsError, Conflict
+from chiops.errors import ChiopsError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS labs (
@@ -156,31 +155,6 @@ class Journal:
         """All that was done for a lab, in order."""
         rows = self._run("SELECT lab, op, kind, name, resource, phase FROM operations WHERE lab = ? ORDER BY id", lab)
         return [Operation(*(str(value) for value in row)) for row in rows]
-
-
-@contextmanager
-def lab_lock(name: str) -> Iterator[None]:
-    """Hold the lab for this process, so that two commands never change it at once.
-
-    Raises:
-        Conflict: another chiops works on it; names its process.
-    """
-    path = paths.private_dir(paths.state_dir() / "locks") / f"{name}.lock"
-    with path.open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            handle.seek(0)
-            holder = handle.read().strip() or "unknown"
-            raise Conflict(
-                f"another chiops (process {holder}) works on the lab {name}",
-                todo="wait for it to end, then run this again",
-            ) from None
-        handle.seek(0)
-        handle.truncate()
-        handle.write(str(os.getpid()))
-        handle.flush()
-        yield
 
 
 def _time(text: object) -> datetime:

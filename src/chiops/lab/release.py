@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from chiops import progress
 from chiops.cloud.base import Attachment, Node, State, Volume
@@ -12,7 +13,8 @@ from chiops.lab.session import nodes
 from chiops.lab.volumes import InUse, unmount
 from chiops.resources.kind import Workbench
 
-REACH_TIMEOUT_S = 15.0
+LOGIN_TIMEOUT_S = 15.0
+"""For a node whose sshd answers: a busy one takes its time."""
 
 Release = Callable[[Sequence[InUse]], None]
 """Shown what uses volumes, asks whether that may be ended; raises `Declined` if the person says no."""
@@ -33,24 +35,33 @@ def release(attached: Sequence[Attachment], bench: Workbench, ask: Release) -> l
     servers = {server.id: server for server in bench.seen.servers}
     # One that is not running has nothing mounted.
     live = [one for one in attached if servers[one.server_id].state not in (State.STOPPED, State.ENDED, State.FAILED)]
+    if not live:
+        return []
     ids = sorted({one.server_id for one in live})
-    by_server = {
-        node.server_id: node for node in nodes(bench.mark.lab, [servers[id_] for id_ in ids], bench.facts.ssh_user)
-    }
-    silent = {id_ for id_, node in by_server.items() if not _answers(node)}
+    found = nodes(bench.mark.lab, [servers[id_] for id_ in ids], bench.facts.ssh_user)
+    answering = {node.server_id: node for node in _answering(found)}
     mounted: dict[Node, list[Volume]] = {}
     for one in live:
-        if one.server_id not in silent:
-            mounted.setdefault(by_server[one.server_id], []).append(volumes[one.volume_id])
+        if one.server_id in answering:
+            mounted.setdefault(answering[one.server_id], []).append(volumes[one.volume_id])
     failed = not _unmount(mounted, ask)
-    return [one for one in live if failed or one.server_id in silent]
+    return [one for one in live if failed or one.server_id not in answering]
+
+
+def _answering(found: Sequence[Node]) -> list[Node]:
+    """Those that let us in; all are asked at once, and one that is silent costs three seconds."""
+    with ThreadPoolExecutor(min(16, len(found)), thread_name_prefix="reach") as pool:
+        return [node for node, there in zip(found, pool.map(_answers, found), strict=True) if there]
 
 
 def _answers(node: Node) -> bool:
+    from chiops.remote.ready import knock
     from chiops.remote.ssh import Ssh
 
     try:
-        Ssh(node).run("true", timeout=REACH_TIMEOUT_S)
+        if fault := knock(node):
+            raise fault
+        Ssh(node).run("true", timeout=LOGIN_TIMEOUT_S)
     except ChiopsError as error:
         progress.say(f"{node.name} does not answer, so its volumes are freed by its end: {error.what}")
         return False

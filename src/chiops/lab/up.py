@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chiops import progress
 from chiops.cloud import sites
-from chiops.cloud.base import FloatingIp, Node, S3Access, Server, Volume
+from chiops.cloud.base import Attachment, FloatingIp, Node, S3Access, Server, Volume
 from chiops.errors import UsageError
 from chiops.lab import keys
 from chiops.lab.apply import apply
 from chiops.lab.configure import configure
-from chiops.lab.journal import Journal, LabRecord, lab_lock
+from chiops.lab.journal import Journal, LabRecord
 from chiops.lab.loader import Lab, builtin_labs, find, load
+from chiops.lab.lock import interruptible, lab_lock
 from chiops.lab.parameters import Value
 from chiops.lab.places import Places
-from chiops.lab.plan import Plan, make_plan
+from chiops.lab.plan import Plan, Step, make_plan
+from chiops.lab.release import Release, release
 from chiops.lab.session import access, nodes
+from chiops.lab.volumes import is_root_disk
+from chiops.resources.kind import Op
 
 Confirm = Callable[[Plan], None]
 """Shows the plan and asks; raises `Declined` if the person says no."""
@@ -70,16 +74,23 @@ def portable(source: str) -> str:
     return name if name in builtin_labs() and find(name).resolve() == path else str(path)
 
 
-def plan(name: str, settings: Mapping[str, Value], site: str | None) -> Plan:
+def plan(name: str, settings: Mapping[str, Value], site: str | None, replace_: Collection[str] = ()) -> Plan:
     """What `up` would do now. Changes nothing."""
     journal = Journal()
     lab, place = resolve(name, settings, site, journal)
     with Places(place, lab.name) as places, progress.task("look at what is there"):
-        return make_plan(lab.spec, places, keys.public_key())
+        return make_plan(lab.spec, places, keys.public_key(), replace_)
 
 
 def up(
-    name: str, settings: Mapping[str, Value], site: str | None, confirm: Confirm, *, configured: bool = True
+    name: str,
+    settings: Mapping[str, Value],
+    site: str | None,
+    confirm: Confirm,
+    release_held: Release,
+    *,
+    replace_: Collection[str] = (),
+    configured: bool = True,
 ) -> Outcome:
     """Bring a lab up, or to what its file says now. Safe to run again, at any time, after any end.
 
@@ -88,27 +99,66 @@ def up(
         settings: values for its parameters.
         site: where; None for where it is up, or the default site.
         confirm: shown the plan before anything is made; not asked when nothing would change.
+        release_held: shown what uses the volumes of servers that are replaced, before that is ended.
+        replace_: servers and leases that may be replaced although data is lost with them.
         configured: whether the nodes are reached by ssh and configured, or left as they boot.
 
     Raises:
+        Conflict: something that holds data would have to be replaced, and is not in ``replace_``.
+        Interrupted: the person pressed Ctrl-C; it names the command that goes on.
         ChiopsError: what went wrong first; everything that was made is journaled and carries the lab's mark.
     """
     journal = Journal()
     lab, place = resolve(name, settings, site, journal)
-    with lab_lock(lab.name), Places(place, lab.name) as places:
+    again = interruptible(f"chiops up {name}", f"chiops down {lab.name}")
+    with again, lab_lock(lab.name, f"up {name}"), Places(place, lab.name) as places:
         places.prepare()
         with progress.task("look at what is there"):
-            planned = make_plan(lab.spec, places, keys.public_key())
+            planned = make_plan(lab.spec, places, keys.public_key(), replace_)
+        planned.require_allowed()
         if planned.changes:
             confirm(planned)
         journal.remember(lab.name, site=place, source=portable(lab.source), settings=lab.values)
+        _release(planned, places, release_held)
         changed = apply(planned, journal)
         found = _nodes(lab, planned, places)
+        _forget_former(planned, found)
         tasks = 0
         if configured:
             buckets, volumes = _keys(lab, places, planned), _volumes(lab, planned, places)
             tasks = configure(lab.spec, found, buckets, volumes, places.compute.node_settings)
     return Outcome(lab, place, changed, tasks, tuple(found))
+
+
+def _release(planned: Plan, places: Places, ask: Release) -> None:
+    """Have servers that are replaced let go of their volumes while they still can."""
+    bench = planned.benches[places.compute.site]
+    going = {
+        step.verdict.found.id
+        for step in planned.steps
+        if step.verdict.op is Op.REPLACE and isinstance(step.verdict.found, Server)
+    }
+    attached: list[Attachment] = [
+        attachment
+        for volume in bench.seen.volumes
+        for attachment in volume.attachments
+        if attachment.server_id in going and not is_root_disk(attachment)
+    ]
+    release(attached, bench, ask)
+
+
+def _forget_former(planned: Plan, found: Collection[Node]) -> None:
+    """Drop the host keys of addresses that another server answers at now."""
+    from chiops.remote.ssh import Ssh
+
+    new = {step.key.name for step in planned.changes if step.key.kind == "floating_ip" or _is_new(step)}
+    for node in found:
+        if node.name in new:
+            Ssh(node).forget_host_key()
+
+
+def _is_new(step: Step) -> bool:
+    return step.key.kind == "server" and step.verdict.op in (Op.CREATE, Op.REPLACE)
 
 
 def _nodes(lab: Lab, planned: Plan, places: Places) -> list[Node]:

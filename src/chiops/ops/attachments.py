@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from chiops.cloud.base import Attachment, Mark, Server, State, Volume
 from chiops.errors import Conflict, NotFound, RemoteFailed, UsageError
 from chiops.lab import session
-from chiops.lab.journal import Journal, lab_lock
+from chiops.lab.journal import Journal
+from chiops.lab.lock import lab_lock
 from chiops.lab.loader import load
 from chiops.lab.spec import VolumeSpec
 from chiops.lab.volumes import DEFAULT_PATH, is_root_disk, mount, unmount

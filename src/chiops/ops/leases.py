@@ -14,7 +14,7 @@ from chiops.names import format_duration
 from chiops.ops import moments, resolve, shell
 from chiops.ops.desk import Confirm, Desk
 from chiops.resources import waiting
-from chiops.resources.lease import GONE_TIMEOUT_S, READY_TIMEOUT_S, LeaseKind
+from chiops.resources.lease import GONE_TIMEOUT_S, READY_TIMEOUT_S, LeaseKind, servers_on
 from chiops.resources.lease_policy import check_extension, check_length, service_units
 
 NOUN = "lease"
@@ -158,12 +158,6 @@ def extend(
         if moved.end + ROUNDING < until:
             raise CloudError(f"{desk.site} moved the end of {lease.name} only to {moments.local(moved.end)}")
     return moved
-
-
-def servers_on(lease: Lease, servers: Iterable[Server]) -> list[Server]:
-    """The servers that go when the lease ends, whoever made them."""
-    flavors = {f"reservation:{item.id}" for item in lease.reservations}
-    return [server for server in servers if server.lease_id == lease.id or server.flavor in flavors]
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,12 @@ def wait_ready(node: Node, login: Callable[[float], Fault | None], timeout_s: fl
         pause = min(pause * 1.4, _LONGEST_PAUSE_S)
 
 
+def knock(node: Node, timeout_s: float = 3.0) -> ConnectionFailed | None:
+    """Whether something listens at the node's ssh port; what is wrong if not, after ``timeout_s`` seconds at most."""
+    fault = _knock(node, timeout_s)
+    return ConnectionFailed(node, fault) if fault else None
+
+
 def _knock(node: Node, timeout_s: float) -> Fault | None:
     try:
         socket.create_connection((node.address, node.port), timeout=timeout_s).close()

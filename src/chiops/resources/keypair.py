@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chiops.cloud.base import Keypair
 from chiops.errors import NotFound, NotOurs
-from chiops.resources.kind import Op, Verdict, Workbench, expect
+from chiops.resources.kind import Difference, Op, Verdict, Workbench, expect
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class KeypairKind:
             if same_key(keypair.public_key, bench.public_key):
                 return Verdict(Op.KEEP, "the key is this machine's", keypair)
             if keypair.mark == bench.mark:
-                return Verdict(Op.REPLACE, "the key is not this machine's", keypair)
+                differs = (Difference("key", "another machine's", "this machine's"),)
+                return Verdict(Op.REPLACE, "the key is not this machine's", keypair, differs)
             raise NotOurs(
                 f"a key pair named {wanted.name} with another key exists at {bench.cloud.site}",
                 todo="delete it there, or name the lab otherwise",

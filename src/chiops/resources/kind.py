@@ -118,12 +118,29 @@ class Workbench:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """One field of a resource that is not as the lab says."""
+
+    field: str
+    has: str
+    wants: str
+
+    def __str__(self) -> str:
+        return f"{self.field} is {self.has}, the lab says {self.wants}"
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """What to do about one wanted resource, and why."""
+    """What to do about one wanted resource, and why.
+
+    ``differs`` names what is not as the lab says, field by field; ``loses`` what a replacement would lose, "" for nothing.
+    """
 
     op: Op
     reason: str
     found: object | None = None
+    differs: tuple[Difference, ...] = ()
+    loses: str = ""
 
 
 W = TypeVar("W", contravariant=True)

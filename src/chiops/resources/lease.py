@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from chiops.cloud.base import Lease, ReservationRequest, State
+from chiops.cloud.base import Lease, ReservationRequest, Server, State
 from chiops.errors import NotFound
 from chiops.names import format_duration
 from chiops.resources import waiting
-from chiops.resources.kind import Op, Verdict, Workbench, expect
+from chiops.resources.kind import Difference, Op, Verdict, Workbench, expect
 from chiops.resources.lease_policy import check_length
 
 READY_TIMEOUT_S = 300
@@ -35,11 +35,12 @@ class LeaseKind:
         for lease in bench.seen.leases:
             if lease.name == wanted.name and lease.mark == bench.mark and lease.end > now:
                 if lease.state is State.FAILED:
-                    return Verdict(Op.REPLACE, f"it is in {lease.status}: {lease.fault or 'no reason given'}", lease)
+                    reason = f"it is in {lease.status}: {lease.fault or 'no reason given'}"
+                    differs = (Difference("status", lease.status, "ACTIVE"),)
+                    return Verdict(Op.REPLACE, reason, lease, differs, _lost_with(lease, bench))
                 if lease.state in (State.READY, State.PENDING):
-                    return Verdict(Op.KEEP, f"ends in {format_duration(lease.end - now)}", lease)
-        flavors = ", ".join(f"{amount} × {flavor}" for flavor, amount in sorted(wanted.flavors.items()))
-        return Verdict(Op.CREATE, f"{flavors} for {format_duration(wanted.duration)}")
+                    return _judge_running(wanted, lease, bench, now)
+        return Verdict(Op.CREATE, f"{_show(wanted.flavors)} for {format_duration(wanted.duration)}")
 
     def make(self, wanted: LeaseWanted, bench: Workbench) -> Lease:
         lease = bench.cloud.leases.create(
@@ -67,3 +68,27 @@ class LeaseKind:
         except NotFound:
             return
         waiting.until_gone(bench.cloud.leases.get, found.id, what=f"lease {found.name}", timeout_s=GONE_TIMEOUT_S)
+
+
+def servers_on(lease: Lease, servers: Iterable[Server]) -> list[Server]:
+    """The servers that go when the lease ends, whoever made them."""
+    flavors = {f"reservation:{item.id}" for item in lease.reservations}
+    return [server for server in servers if server.lease_id == lease.id or server.flavor in flavors]
+
+
+def _judge_running(wanted: LeaseWanted, lease: Lease, bench: Workbench, now: datetime) -> Verdict:
+    booked = {item.flavor_name: item.amount for item in lease.reservations if item.kind == "flavor:instance"}
+    short = {flavor: amount for flavor, amount in wanted.flavors.items() if booked.get(flavor, 0) < amount}
+    if short and booked and all(booked):  # a site that does not say what is booked is taken at its word
+        differs = (Difference("books", _show(booked), _show(wanted.flavors)),)
+        return Verdict(Op.REPLACE, f"it lacks {_show(short)}", lease, differs, _lost_with(lease, bench))
+    return Verdict(Op.KEEP, f"ends in {format_duration(lease.end - now)}", lease)
+
+
+def _lost_with(lease: Lease, bench: Workbench) -> str:
+    names = [server.name for server in servers_on(lease, bench.seen.servers) if server.has_run]
+    return f"{', '.join(names)} on it, with what is on their disks" if names else ""
+
+
+def _show(flavors: Mapping[str, int]) -> str:
+    return ", ".join(f"{amount} × {flavor}" for flavor, amount in sorted(flavors.items())) or "nothing"

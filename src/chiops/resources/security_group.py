@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from chiops.cloud.base import Rule, SecurityGroup
 from chiops.errors import Conflict, NotFound, NotOurs
 from chiops.resources import waiting
-from chiops.resources.kind import Op, Verdict, Workbench, expect
+from chiops.resources.kind import Difference, Op, Verdict, Workbench, expect
 
 GONE_TIMEOUT_S = 60
 
@@ -31,7 +31,9 @@ class SecurityGroupKind:
                 missing, extra = _differences(wanted, group)
                 if missing or extra:
                     changes = [f"open {_show(rule)}" for rule in missing] + [f"close {_show(rule)}" for rule in extra]
-                    return Verdict(Op.UPDATE, ", ".join(changes), group)
+                    differs = [Difference(_show(rule), "closed", "open") for rule in missing]
+                    differs += [Difference(_show(rule), "open", "closed") for rule in extra]
+                    return Verdict(Op.UPDATE, ", ".join(changes), group, tuple(differs))
                 return Verdict(Op.KEEP, f"opens {_ports(wanted.rules)}", group)
         for group in named:
             # Projects share groups such as allow-ssh: one that opens what we need serves as it is.

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chiops.cloud.base import Lease, Server, ServerRequest, State
 from chiops.errors import InvalidRequest, NotFound, ResourceFailed
 from chiops.names import suggestion
 from chiops.resources import waiting
-from chiops.resources.kind import Op, Verdict, Workbench, expect, ours
+from chiops.resources.kind import Difference, Op, Verdict, Workbench, expect, ours
 
 READY_TIMEOUT_S = 1800
 """Bare metal takes 10 to 20 minutes to boot."""
 GONE_TIMEOUT_S = 600
+GROUPS = "security groups"
+DISK = "what is on its disk"
 
 
 @dataclass(frozen=True)
@@ -36,25 +39,23 @@ class ServerKind:
         found = ours(bench.seen.servers, wanted.name, bench, self.noun)
         if found is None:
             return Verdict(Op.CREATE, f"{wanted.flavor}, {wanted.image}")
+        differs = tuple(_differences(wanted, found, bench))
         if found.state in (State.FAILED, State.ENDED):
-            return Verdict(Op.REPLACE, f"it is in {found.status}: {found.fault or 'no reason given'}", found)
+            reason = f"it is in {found.status}: {found.fault or 'no reason given'}"
+            lost = DISK if found.state is State.FAILED and found.has_run else ""
+            return Verdict(Op.REPLACE, reason, found, differs, lost)
         if found.state is State.DELETING:
-            return Verdict(Op.REPLACE, "it is being deleted", found)
+            return Verdict(Op.REPLACE, "it is being deleted", found, differs)
+        if _lease_is_over(found, bench):
+            return Verdict(Op.REPLACE, "its lease is over, and it goes with it", found, differs)
         if found.state is State.STOPPED:
-            return Verdict(Op.UPDATE, "it is stopped: start it", found)
-        if set(found.security_groups) != set(wanted.security_groups):
-            have, want = ", ".join(found.security_groups) or "none", ", ".join(wanted.security_groups) or "none"
-            return Verdict(Op.UPDATE, f"security groups {have} → {want}", found)
-        differs = [
-            f"{what} is {has}, the lab says {wants}"
-            for what, has, wants in (("flavor", found.flavor, wanted.flavor), ("image", found.image, wanted.image))
-            if has and has != wants and not has.startswith("reservation:")
-        ]
-        return Verdict(
-            Op.KEEP,
-            "; ".join([*differs, "kept: only `down` and `up` change that"] if differs else [found.status]),
-            found,
-        )
+            return Verdict(Op.UPDATE, "it is stopped: start it", found, differs)
+        if differs and differs[0].field == GROUPS:
+            return Verdict(Op.UPDATE, f"{GROUPS} {differs[0].has} → {differs[0].wants}", found, differs)
+        if differs:
+            told = "; ".join(str(difference) for difference in differs)
+            return Verdict(Op.KEEP, f"{told}; kept, unless --replace {wanted.name}", found, differs, DISK)
+        return Verdict(Op.KEEP, found.status, found)
 
     def make(self, wanted: ServerWanted, bench: Workbench) -> Server:
         flavor_id = next(flavor.id for flavor in bench.seen.flavors if flavor.name == wanted.flavor)
@@ -104,6 +105,28 @@ class ServerKind:
         except NotFound:
             return
         waiting.until_gone(bench.cloud.compute.get, found.id, what=f"server {found.name}", timeout_s=GONE_TIMEOUT_S)
+
+
+def _differences(wanted: ServerWanted, found: Server, bench: Workbench) -> Iterator[Difference]:
+    """State and groups first, which are mended in place, then what only a new server has."""
+    if found.state not in (State.READY, State.PENDING):
+        yield Difference("status", found.status, "ACTIVE")
+    if set(found.security_groups) != set(wanted.security_groups):
+        have, want = (", ".join(sorted(names)) or "none" for names in (found.security_groups, wanted.security_groups))
+        yield Difference(GROUPS, have, want)
+    images = {image.id: image.name for image in bench.seen.images}
+    for field, has, wants in (
+        ("flavor", found.flavor, wanted.flavor),
+        ("image", images.get(found.image, found.image), wanted.image),
+    ):
+        # What a site does not say, or says by a name of its own, counts as right.
+        if has and has != wants and not has.startswith("reservation:"):
+            yield Difference(field, has, wants)
+
+
+def _lease_is_over(server: Server, bench: Workbench) -> bool:
+    over = (State.ENDED, State.DELETING)
+    return any(lease.id == server.lease_id and lease.state in over for lease in bench.seen.leases)
 
 
 def _find(noun: str, name: str, known: list[str], bench: Workbench) -> None:

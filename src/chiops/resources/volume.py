@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chiops.cloud.base import Attachment, Server, State, Volume
-from chiops.errors import NotFound
+from chiops.errors import Conflict, NotFound
 from chiops.resources import waiting
-from chiops.resources.kind import Op, Verdict, Workbench, expect, ours
+from chiops.resources.kind import Difference, Op, Verdict, Workbench, expect, ours
 
 READY_TIMEOUT_S = 600
 GONE_TIMEOUT_S = 600
@@ -30,11 +30,17 @@ class VolumeKind:
             return Verdict(Op.CREATE, f"{wanted.size_gib} GiB")
         if found.state is State.FAILED:
             # Never replaced by ourselves: what is on it may be all there is.
-            return Verdict(Op.KEEP, f"it is in {found.status}: {found.fault or 'no reason given'}", found)
+            reason = (
+                f"it is in {found.status}: {found.fault or 'no reason given'}; kept, as its data may be all there is"
+            )
+            return Verdict(Op.KEEP, reason, found, (Difference("status", found.status, "available"),))
+        if wanted.size_gib == found.size_gib:
+            return Verdict(Op.KEEP, f"{found.size_gib} GiB", found)
+        differs = (Difference("size", f"{found.size_gib} GiB", f"{wanted.size_gib} GiB"),)
         if wanted.size_gib > found.size_gib:
-            return Verdict(Op.UPDATE, f"grow from {found.size_gib} to {wanted.size_gib} GiB", found)
-        note = f", the lab says {wanted.size_gib}: a volume never shrinks" if wanted.size_gib < found.size_gib else ""
-        return Verdict(Op.KEEP, f"{found.size_gib} GiB{note}", found)
+            return Verdict(Op.UPDATE, f"grow from {found.size_gib} to {wanted.size_gib} GiB", found, differs)
+        told = f"{found.size_gib} GiB, the lab says {wanted.size_gib}: a volume never shrinks"
+        return Verdict(Op.KEEP, told, found, differs)
 
     def make(self, wanted: VolumeWanted, bench: Workbench) -> Volume:
         volume = bench.cloud.volumes.create(wanted.name, size_gib=wanted.size_gib, mark=bench.mark)
@@ -51,21 +57,11 @@ class VolumeKind:
     def take(self, found: object, bench: Workbench) -> None:
         found = expect(Volume, found)
         try:
-            self._until_free(found, bench)
+            until_free(found, bench)
             bench.cloud.volumes.delete(found.id)
         except NotFound:
             return
         waiting.until_gone(bench.cloud.volumes.get, found.id, what=f"volume {found.name}", timeout_s=GONE_TIMEOUT_S)
-
-    @staticmethod
-    def _until_free(found: Volume, bench: Workbench) -> None:
-        """A server that has gone lets go of its volumes a moment later."""
-        if found.attachments:
-            waiting.until(
-                lambda: None if bench.cloud.volumes.get(found.id).attachments else True,
-                what=f"volume {found.name} coming free",
-                timeout_s=GONE_TIMEOUT_S,
-            )
 
 
 @dataclass(frozen=True)
@@ -86,11 +82,15 @@ class AttachmentKind:
                 for attachment in volume.attachments:
                     if servers.get(attachment.server_id) == wanted.server:
                         return Verdict(Op.KEEP, f"{attachment.device} on {wanted.server}", attachment)
+                live = {server.id for server in bench.seen.servers if server.state not in (State.DELETING, State.ENDED)}
+                if any(attachment.server_id in live for attachment in volume.attachments):
+                    raise _elsewhere(wanted, volume, bench)
         return Verdict(Op.CREATE, f"to {wanted.server}")
 
     def make(self, wanted: AttachmentWanted, bench: Workbench) -> Volume:
         volume = bench.get("volume", wanted.volume, Volume)
         server = bench.get("server", wanted.server, Server)
+        until_free(volume, bench)
         bench.cloud.volumes.attach(volume.id, server.id)
         return waiting.until(
             lambda: _attached(bench.cloud.volumes.get(volume.id), server.id),
@@ -114,6 +114,26 @@ class AttachmentKind:
             what="the volume being detached",
             timeout_s=GONE_TIMEOUT_S,
         )
+
+
+def until_free(found: Volume, bench: Workbench) -> None:
+    """Wait for one that was attached when it was looked at: a server that has gone lets go of it a moment later."""
+    if found.attachments:
+        waiting.until(
+            lambda: None if bench.cloud.volumes.get(found.id).attachments else True,
+            what=f"volume {found.name} coming free",
+            timeout_s=GONE_TIMEOUT_S,
+        )
+
+
+def _elsewhere(wanted: AttachmentWanted, volume: Volume, bench: Workbench) -> Conflict:
+    """Taken from under whoever uses it there it would lose what was being written."""
+    names = {server.id: server.name for server in bench.seen.servers}
+    at = names.get(volume.attachments[0].server_id, volume.attachments[0].server_id)
+    return Conflict(
+        f"the volume {volume.name} is attached to {at}, the lab wants it at {wanted.server}",
+        todo=f"free it with `chiops volume detach {volume.name}`",
+    )
 
 
 def _attached(volume: Volume, server_id: str) -> Volume | None:

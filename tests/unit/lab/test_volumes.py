@@ -15,7 +15,7 @@ from chiops.lab import release, volumes
 from chiops.lab.configure import _wanted, fingerprint
 from chiops.lab.loader import parse
 from chiops.lab.volumes import InUse
-from chiops.remote import ansible
+from chiops.remote import ansible, ready
 from chiops.remote.ssh import Ssh
 from chiops.resources.kind import Seen, Workbench
 
@@ -99,6 +99,7 @@ def fail(_: Sequence[InUse]) -> None:
 def answering(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(Ssh, "run", lambda *_, **__: None)
+    monkeypatch.setattr(ready, "knock", lambda _: None)
 
 
 @pytest.mark.usefixtures("answering")
@@ -144,6 +145,7 @@ def test_a_node_that_does_not_answer_keeps_its_volume_until_it_goes(
             raise RemoteFailed("no route")
 
     monkeypatch.setattr(Ssh, "run", silent)
+    monkeypatch.setattr(ready, "knock", lambda _: None)
     other = Attachment(volume_id="id-other", server_id="id-silent", device="/dev/vdb")
     both = bench(server(), server("silent"), listed=[volume(), volume("other")])
     assert release.release([AT, other], both, fail) == [other]

@@ -13,6 +13,7 @@ from chiops.cloud.base import Keypair, Rule, State
 from chiops.errors import Conflict, Declined, NotOurs
 from chiops.ops import addresses, credentials, groups, keypairs, leases, servers
 from chiops.ops.desk import Desk
+from chiops.resources.lease import servers_on
 from tests.unit.ops.site import LABS, MINE, THEIRS, Touched, address, credential, desk, group, lease, server
 
 
@@ -86,9 +87,7 @@ def test_a_lease_that_carries_anothers_server_is_not_ended() -> None:
 
 
 def test_a_server_made_by_other_tools_is_known_by_its_reserved_flavor() -> None:
-    on = leases.servers_on(
-        lease(), [server("x", lease_id="", flavor="reservation:r", mark=None), server("y", lease_id="")]
-    )
+    on = servers_on(lease(), [server("x", lease_id="", flavor="reservation:r", mark=None), server("y", lease_id="")])
     assert [one.name for one in on] == ["x"]
 
 

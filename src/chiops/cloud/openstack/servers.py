@@ -50,6 +50,7 @@ def server(item: Any) -> Server:
         security_groups=_names(item.security_groups or ()),
         volumes=tuple(volume["id"] for volume in item.attached_volumes or ()),
         metadata=metadata,
+        has_run=state is not State.FAILED or bool(item.launched_at),
     )
 
 
