@@ -1,4 +1,4 @@
-"""``chiops plan|up|status|down``: a lab's life."""
+"""``chiops plan|up|down``: a lab's life."""
 
 from __future__ import annotations
 
@@ -36,7 +36,6 @@ def register(app: typer.Typer) -> None:
     """Add the verbs to the program."""
     command(app, "plan", epilog="Example: chiops plan object-lab --set flavor=m1.large")(plan)
     command(app, "up", epilog="Example: chiops up object-lab --site local --yes")(up)
-    command(app, "status", epilog="Example: chiops status -o json")(status)
     command(app, "down", epilog="Example: chiops down --purge-bucket")(down)
 
 
@@ -116,31 +115,6 @@ def _ask_to_end(held: Sequence[InUse]) -> None:
     for one in held:
         message(f"{one}.", style="warning")
     confirm("End that, so that nothing is lost of what was written?")
-
-
-def status(
-    lab: Annotated[list[str] | None, typer.Argument(help="Only these labs.", show_default=False)] = None,
-) -> None:
-    """Show what is up, per lab, with the time that its lease has left."""
-    from chiops.lab import status as lab_status
-
-    labs = lab_status.status(lab or [])
-    rows = [
-        {
-            "lab": one.lab,
-            "site": one.site,
-            "kind": part.kind,
-            "name": part.name,
-            "status": part.status,
-            "detail": part.detail,
-        }
-        for one in labs
-        for part in one.parts
-    ]
-    for one in labs:
-        if one.problem:
-            message(f"{one.lab} at {one.site}: {one.problem}", style="warning")
-    emit(labs, options.output, table=rows, text="" if rows else "No lab is up.")
 
 
 def down(

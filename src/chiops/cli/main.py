@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import chiops
-from chiops.cli import doctor, lifecycle, nodes
+from chiops.cli import doctor, lifecycle, nodes, status
 from chiops.cli.common import OutputOption, SiteOption, VerboseOption, YesOption, remember
 from chiops.cli.nouns import Root
 
@@ -47,6 +47,7 @@ def root(
 
 
 lifecycle.register(app)
+status.register(app)
 nodes.register(app)
 doctor.register(app)
 

@@ -1,83 +1,126 @@
-"""`chiops status`: what is up, per lab, as the cloud tells it now."""
+"""`chiops status`: what is up, per lab, as the cloud and the nodes tell it now."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
-from chiops.cloud.base import Lease, Server
+from chiops.cloud.base import Bucket, Lease, Node, Server, State, Volume
 from chiops.errors import ChiopsError
-from chiops.lab import session
+from chiops.lab import health, keys, session
+from chiops.lab.ending import Ending, Units, ending, units
+from chiops.lab.health import Health
 from chiops.lab.journal import Journal, LabRecord
+from chiops.lab.loader import load
 from chiops.lab.places import Places
+from chiops.lab.plan import Drift, judge
+from chiops.lab.spec import LabSpec
 from chiops.names import format_bytes, format_duration
 from chiops.remote.ssh import Ssh
-from chiops.resources.kind import Workbench
+from chiops.resources.kind import Seen, Workbench
 
-SHOWN = frozenset({"leases", "servers", "volumes", "buckets"})
-"""Parts of `Seen` that are read."""
+UNKNOWN, OK, FAILED = "", "ok", "failed"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One resource of a lab; ``extra`` is what JSON readers get beyond the table."""
+    """One resource of a lab; ``health`` is ok, failed or "" for not asked, ``extra`` what JSON readers get beyond the table."""
 
     kind: str
     name: str
     status: str
     detail: str = ""
+    health: str = UNKNOWN
     extra: dict[str, object] | None = None
 
 
 @dataclass(frozen=True)
 class LabStatus:
-    """One lab; ``problem`` is set, and the parts empty, where its site did not answer."""
+    """One lab; ``problem`` is set, and the rest empty, where its site did not answer; ``note`` where its file can't be read."""
 
     lab: str
     site: str
     phase: str
     parts: tuple[Part, ...] = ()
+    endings: tuple[Ending, ...] = ()
+    units: Units | None = None
+    drift: tuple[Drift, ...] = ()
     problem: str = ""
+    note: str = ""
 
 
-def status(names: Sequence[str] = ()) -> list[LabStatus]:
-    """Every remembered lab, or those named. One that can't be read never hides the others."""
+def status(names: Sequence[str] = (), *, check: bool = True) -> list[LabStatus]:
+    """Every remembered lab, or those named, all at once. One that can't be read never hides the others.
+
+    Args:
+        names: of labs; all if empty.
+        check: whether nodes and buckets are asked how they are.
+    """
     journal = Journal()
-    records = [session.pick(journal, name, kept=True) for name in names] if names else journal.labs()
-    return [_status(record) for record in records]
+    try:
+        records = [session.pick(journal, name, kept=True) for name in names] if names else journal.labs()
+    finally:
+        journal.close()
+    if not records:
+        return []
+    with ThreadPoolExecutor(min(8, len(records)), thread_name_prefix="status") as pool:
+        return list(pool.map(lambda record: _status(record, check), records))
 
 
-def _status(record: LabRecord) -> LabStatus:
+def _status(record: LabRecord, check: bool) -> LabStatus:
+    found = LabStatus(record.name, record.site, record.phase)
+    spec: LabSpec | None = None
+    try:
+        spec = load(record.source, record.settings).spec
+    except ChiopsError as error:
+        found = replace(found, note=error.sentence())
     try:
         with Places(record.site, record.name) as places:
-            benches = places.observe(parts=SHOWN)
-            parts = tuple(part for site, bench in benches.items() for part in _parts(record.name, site, bench, places))
+            return _look(found, spec, places, check)
     except ChiopsError as error:
-        return LabStatus(record.name, record.site, record.phase, problem=error.sentence())
-    return LabStatus(record.name, record.site, record.phase, parts)
+        return replace(found, problem=error.sentence())
 
 
-def _parts(lab: str, site: str, bench: Workbench, places: Places) -> list[Part]:
-    seen, mark = bench.seen, bench.mark
-    parts = [_lease(lease) for lease in seen.leases if lease.mark == mark]
-    parts += [_server(lab, server, bench) for server in seen.servers if server.mark == mark]
-    servers = {server.id: server.name for server in seen.servers}
-    for volume in seen.volumes:
-        if volume.mark == mark:
-            where = ", ".join(f"{at.device} on {servers.get(at.server_id, at.server_id)}" for at in volume.attachments)
-            parts.append(Part("volume", volume.name, volume.status, f"{volume.size_gib} GiB {where}".strip()))
-    if site == places.objects.site:
-        for bucket in seen.buckets:
-            if bucket.mark == mark:
-                counted = places.objects.objects.get(bucket.name)
-                extra: dict[str, object] = {"objects": counted.objects, "size_bytes": counted.size_bytes}
-                detail = (
-                    f"{counted.objects:,} objects, {format_bytes(counted.size_bytes)}"
-                    if counted.objects is not None
-                    else ""
-                )
-                parts.append(Part("bucket", bucket.name, bucket.status or "ready", detail, extra))
+def _look(found: LabStatus, spec: LabSpec | None, places: Places, check: bool) -> LabStatus:
+    benches = places.observe(keys.public_key())
+    bench, mark = benches[places.compute.site], benches[places.compute.site].mark
+    leases = [lease for lease in bench.seen.leases if lease.mark == mark]
+    running = [lease for lease in leases if lease.state in (State.READY, State.PENDING)]
+    now = datetime.now(UTC)
+    user = places.compute_facts.ssh_user
+    drift = judge(spec, places, benches).drift() if spec and found.phase == "up" else []
+    return replace(
+        found,
+        parts=tuple(_parts(spec, benches, places, check)),
+        endings=tuple(ending(lease, bench.seen, spec, user, now) for lease in running),
+        units=units(leases, bench.seen.flavors, now),
+        drift=tuple(drift),
+    )
+
+
+def _parts(spec: LabSpec | None, benches: Mapping[str, Workbench], places: Places, check: bool) -> list[Part]:
+    compute, objects = benches[places.compute.site], benches[places.objects.site]
+    mark = compute.mark
+    servers = [server for server in compute.seen.servers if server.mark == mark]
+    nodes = {node.server_id: node for node in session.nodes(places.lab, servers, places.compute_facts.ssh_user)}
+    buckets = [bucket for bucket in objects.seen.buckets if bucket.mark == objects.mark]
+    asked: dict[str, Callable[[], Health]] = {}
+    if check and spec:
+        for server in servers:
+            if server.state is State.READY:
+                asked[server.id] = partial(health.of_node, spec, nodes[server.id])
+    if check:
+        for bucket in buckets:
+            credentials, endpoint = objects.seen.credentials, places.objects.objects.endpoint
+            asked[bucket.name] = partial(health.of_bucket, bucket.name, endpoint, credentials, objects.mark)
+    answers = health.ask_all(asked)
+    parts = [_lease(lease) for lease in compute.seen.leases if lease.mark == mark]
+    parts += [_server(server, nodes[server.id], answers.get(server.id)) for server in servers]
+    parts += [_volume(volume, compute.seen) for volume in compute.seen.volumes if volume.mark == mark]
+    parts += [_bucket(bucket, places, answers.get(bucket.name)) for bucket in buckets]
     return parts
 
 
@@ -85,13 +128,13 @@ def _lease(lease: Lease) -> Part:
     left = lease.end - datetime.now(UTC)
     local = lease.end.astimezone().strftime("%H:%M %Z")
     extra: dict[str, object] = {"end": lease.end, "seconds_left": max(0, int(left.total_seconds()))}
-    return Part(
-        "lease", lease.name, lease.status, f"ends in {format_duration(left)}, at {local}; its servers go then", extra
+    detail = (
+        f"ends in {format_duration(left)}, at {local}" if lease.state in (State.READY, State.PENDING) else lease.fault
     )
+    return Part("lease", lease.name, lease.status, detail, _state(lease.state), extra)
 
 
-def _server(lab: str, server: Server, bench: Workbench) -> Part:
-    node = session.nodes(lab, [server], bench.facts.ssh_user)[0]
+def _server(server: Server, node: Node, told: Health | None) -> Part:
     extra: dict[str, object] = {
         "address": node.address,
         "fixed_address": server.fixed_address,
@@ -101,4 +144,37 @@ def _server(lab: str, server: Server, bench: Workbench) -> Part:
         "known_hosts": node.known_hosts,
         "ssh": Ssh(node).command_line(),
     }
-    return Part("server", server.name, server.status, server.fault or f"{node.address} {server.flavor}", extra)
+    detail = server.fault or f"{node.address} {server.flavor}"
+    if told:
+        detail += f", {told.detail}"
+    return Part("server", server.name, server.status, detail, _health(told) or _state(server.state), extra)
+
+
+def _volume(volume: Volume, seen: Seen) -> Part:
+    servers = {server.id: server.name for server in seen.servers}
+    where = ", ".join(f"{at.device} on {servers.get(at.server_id, at.server_id)}" for at in volume.attachments)
+    detail = volume.fault or f"{volume.size_gib} GiB {where}".strip()
+    return Part("volume", volume.name, volume.status, detail, _state(volume.state), {"size_gib": volume.size_gib})
+
+
+def _bucket(bucket: Bucket, places: Places, told: Health | None) -> Part:
+    words, extra = [], dict[str, object]()
+    try:
+        counted = places.objects.objects.get(bucket.name)
+        extra = {"objects": counted.objects, "size_bytes": counted.size_bytes}
+        if counted.objects is not None:
+            words.append(f"{counted.objects:,} objects, {format_bytes(counted.size_bytes)}")
+    except ChiopsError as error:
+        told = told or Health(False, error.what)
+    if told and not told.ok:
+        words.append(told.detail)
+    return Part("bucket", bucket.name, bucket.status or "ready", ", ".join(words), _health(told), extra)
+
+
+def _health(told: Health | None) -> str:
+    return UNKNOWN if told is None else OK if told.ok else FAILED
+
+
+def _state(state: State) -> str:
+    """What the cloud's word alone says: only that it is not well."""
+    return FAILED if state in (State.FAILED, State.ENDED, State.DELETING) else UNKNOWN

@@ -55,7 +55,9 @@ _STATUS: dict[int, type[CloudError]] = {
 }
 
 
-def client(access: S3Access, *, connections: int = CONNECTIONS, attempts: int = ATTEMPTS) -> S3Client:
+def client(
+    access: S3Access, *, connections: int = CONNECTIONS, attempts: int = ATTEMPTS, timeout_s: float | None = None
+) -> S3Client:
     """A client with that key at that endpoint; safe for threads. The bucket is the caller's to name in each request.
 
     Nothing of the person's own AWS configuration is read: no profile, credential or endpoint of theirs can get in the way.
@@ -64,6 +66,7 @@ def client(access: S3Access, *, connections: int = CONNECTIONS, attempts: int = 
         access: endpoint and key.
         connections: most requests at once.
         attempts: tries per request in all; 1 means that errors such as SlowDown come through at once.
+        timeout_s: seconds to connect, and to wait for an answer; as long as large requests need unless given.
     """
     from botocore.config import Config
 
@@ -80,8 +83,8 @@ def client(access: S3Access, *, connections: int = CONNECTIONS, attempts: int = 
             # Older servers refuse the checksums that botocore has been adding by default since 1.36
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
+            connect_timeout=timeout_s or CONNECT_TIMEOUT_S,
+            read_timeout=timeout_s or READ_TIMEOUT_S,
             max_pool_connections=connections,
             proxies={} if _is_private(access.endpoint.url) else None,
         ),
