@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from chiops.cloud.local import containers, loop
 from chiops.cloud.local.privilege import perform
-from chiops.cloud.local.slots import Slot, Slots
+from chiops.cloud.local.slots import ROOT, Slot, Slots
 from chiops.cloud.local.space import filling
 from chiops.errors import CloudError, Conflict, NotFound
 
@@ -51,7 +51,7 @@ class Disks:
         self._unbind(self._slot(server_id, device))
 
     def unbind_all(self, server_id: str) -> None:
-        """Unbind all of a server's loop devices; one that is not the site's any more is no error."""
+        """Unbind all of a server's loop devices but the one that it boots from; one that is not the site's any more is no error."""
         try:
             slots = self._slots.of(server_id)
         except NotFound:
@@ -77,7 +77,7 @@ class Disks:
 
     def show(self, server_id: str, disks: Mapping[str, str]) -> None:
         """Have the node show these disks (device name → volume id) and no others; one that is down does so when it starts."""
-        slots = {slot.device: slot for slot in self._slots.of(server_id)}
+        slots = {slot.device: slot for slot in (self._slots.root(server_id), *self._slots.of(server_id))}
         text = self._slots.render({slots[device]: volume_id for device, volume_id in disks.items()})
         folder = self._site.node_dir(server_id)
         with filling("Writing a node's disks", folder):
@@ -112,6 +112,8 @@ class Disks:
                 ) from error
 
     def _slot(self, server_id: str, device: str) -> Slot:
+        if device == ROOT:
+            return self._slots.root(server_id)
         return next(slot for slot in self._slots.of(server_id) if slot.device == device)
 
     def _placeholder(self) -> Path:

@@ -15,7 +15,7 @@ from chiops.cloud.local import bootstrap
 from chiops.cloud.local.engine import translated
 from chiops.cloud.local.locks import locked
 from chiops.cloud.local.recipe import BENCH, FILES, NODE, Recipe
-from chiops.errors import ChiopsError, CloudError
+from chiops.errors import ChiopsError, CloudError, NotFound
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NAMES = ("CC-Ubuntu24.04", "CC-Ubuntu22.04", "CC-Debian12")
 """Names that labs use; the site has one base for all."""
 NOTE = "at the local site: a Debian 12 system container"
+MIN_DISK_GIB = 2
+"""The smallest volume that holds the base and leaves room to work."""
 REGISTRY_BASE = "debian:bookworm"
 REGISTRY_PYTHON = "python:3.11-slim-bookworm"
 SITE_FILES = "/opt/chiops-site"
@@ -33,7 +35,13 @@ SITE_FILES = "/opt/chiops-site"
 
 def images() -> list[Image]:
     """What servers may be made from."""
-    return [Image(id=name, name=name, note=NOTE) for name in NAMES]
+    return [Image(id=name, name=name, min_disk_gib=MIN_DISK_GIB, note=NOTE) for name in NAMES]
+
+
+def require_known(image_id: str) -> None:
+    """Raise NotFound unless servers can be made from it."""
+    if image_id not in NAMES:
+        raise NotFound(f"No image {image_id} at the local site", todo=f"choose one of {', '.join(NAMES)}")
 
 
 def files_dir(site: LocalSite) -> Path:

@@ -78,6 +78,8 @@ class Spec:
     created: str
     lease_id: str = ""
     reservation_id: str = ""
+    boot_volume: str = ""
+    """The id of the volume that it boots from, "" for a disk of its own from the image."""
     metadata: Mapping[str, str]
 
     @property
@@ -124,7 +126,8 @@ def make(site: LocalSite, spec: Spec) -> str:
             hostname=hostname(spec.name),
             labels=labels(site, spec),
             environment={"container": "docker"},
-            volumes=["/var/lib/docker", "/var/lib/containerd"],
+            # overlay on overlay is refused, so Docker's own data lies elsewhere; a boot volume takes it as it is
+            volumes=[] if spec.boot_volume else ["/var/lib/docker", "/var/lib/containerd"],
             stop_signal="SIGRTMIN+3",
             tty=True,
             networking_config=api.create_networking_config(
@@ -158,7 +161,7 @@ def host_config(site: LocalSite, spec: Spec) -> dict[str, Any]:
         "security_opt": [f"seccomp={json.dumps(profile)}", "apparmor=unconfined"],
         "cgroupns": "private",
         "devices": [f"{device}:{device}:rwm" for device in devices],
-        "device_cgroup_rules": Slots(site.store).rules(spec.id),
+        "device_cgroup_rules": Slots(site.store).rules(spec.id, root=bool(spec.boot_volume)),
         "network_mode": site.network_name,
         "tmpfs": {"/run": "mode=755,exec"},
         "binds": binds,
@@ -180,6 +183,10 @@ def write_files(site: LocalSite, spec: Spec) -> None:
         resolv_conf([Path(path).read_text(encoding="utf-8") for path in _RESOLV if Path(path).exists()]),
     )
     (folder / "disks").touch()
+    if spec.boot_volume:
+        slots = Slots(site.store)
+        write(folder / "root", f"{slots.number(slots.root(spec.id).whole)} {spec.boot_volume} {spec.id}\n")
+        write(folder / "own-files", "".join(f"{path.lstrip('/')}\n" for path in own_files() if path != _INIT))
 
 
 def own_files() -> dict[str, tuple[bytes, int]]:

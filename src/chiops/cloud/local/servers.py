@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from chiops.cloud.base import Flavor, Image, Keypair, Mark, Server, ServerRequest
 from chiops.cloud.local import containers, flavors, image, node
 from chiops.cloud.local.bookings import Bookings
+from chiops.cloud.local.booting import BootDisks
 from chiops.cloud.local.engine import translated
 from chiops.cloud.local.keypairs import Keypairs
 from chiops.cloud.local.locks import FileLock
@@ -40,6 +41,7 @@ class LocalCompute:
         self._bookings = Bookings(site.store)
         self._keypairs = Keypairs(site.store)
         self._view = View(site, network)
+        self._boot_disks = BootDisks(site)
 
     def flavors(self) -> Sequence[Flavor]:
         """Sizes as at KVM@TACC; a node never gets more than this machine has."""
@@ -74,17 +76,16 @@ class LocalCompute:
         return self._view.server(server_id)
 
     def create(self, request: ServerRequest) -> Server:
-        """Make a server and start it; about a second.
+        """Make a server and start it; about a second, and a few more where a volume to boot from is made.
 
         Raises:
-            NotFound: image, flavor, keypair or a security group does not exist.
+            NotFound: image, flavor, keypair, boot volume or a security group does not exist.
+            InvalidRequest, Conflict: the volume can't be booted from, or is in use.
             Policy, Capacity: the lease does not run, or its reservation is used up; no address is left; the disk is full.
         """
-        _known_image(request.image_id)
-        if request.boot_volume is not None:
-            raise InvalidRequest(
-                "The local site does not boot from volumes", todo="leave the boot volume out for this site"
-            )
+        boot = request.boot_volume
+        if boot is None or not boot.volume_id:
+            image.require_known(request.image_id)
         keypair = self._keypairs.get(request.keypair)
         group_ids = self._network.groups.resolve(request.security_groups)
         flavor, lease_id, reservation_id = self._booked(request)
@@ -94,10 +95,13 @@ class LocalCompute:
             # first of all, so that `mend` finds whatever comes after it
             self._site.node_dir(server_id).mkdir(mode=0o700)
             try:
+                self._slots.reserve(server_id)
                 spec = Spec(
                     id=server_id,
                     name=request.name,
-                    image=request.image_id,
+                    # what a volume holds by now is not the image any more
+                    image="" if boot else request.image_id,
+                    boot_volume=self._boot_disks.take(server_id, boot, request.image_id) if boot else "",
                     flavor=flavor.name,
                     keypair=keypair.name,
                     public_key=keypair.public_key,
@@ -109,7 +113,6 @@ class LocalCompute:
                     reservation_id=reservation_id,
                     metadata=dict(request.metadata),
                 )
-                self._slots.reserve(server_id)
                 self._network.groups.assign(server_id, group_ids)
                 self._build(spec)
             except BaseException:
@@ -119,11 +122,21 @@ class LocalCompute:
         return self.get(server_id)
 
     def rebuild(self, server_id: str, image_id: str) -> Server:
-        """Give the server a new root disk from an image; address, groups and volumes stay."""
-        _known_image(image_id)
+        """Give the server a new root disk from an image; address, groups and volumes stay.
+
+        Raises:
+            NotFound: there is no such server or image.
+            InvalidRequest: it boots from a volume, which is never overwritten.
+        """
+        image.require_known(image_id)
         with self._working_on(server_id):
             container = containers.one(self._site, server_id)
             spec = replace(Spec.from_container(container), image=image_id)
+            if spec.boot_volume:
+                raise InvalidRequest(
+                    f"Server {spec.name} boots from a volume, and what is on volumes is not overwritten",
+                    todo="delete the server and create a new one, with a new volume",
+                )
             write(self._view.rebuild_file(server_id), spec.to_json())
             self._remove_container(container["Id"], spec.name)
             self._build(spec)
@@ -136,6 +149,7 @@ class LocalCompute:
         with self._working_on(server_id):
             container = containers.one(self._site, server_id)
             self._network.write_node_files(server_id)
+            self._boot_disks.ready(server_id)
             with translated(f"Rebooting server {Spec.from_container(container).name}"):
                 self._site.engine.client().api.restart(container["Id"], timeout=_STOP_S)
         self._site.node_started(server_id)
@@ -215,7 +229,9 @@ class LocalCompute:
 
     def _build(self, spec: Spec) -> None:
         self._network.write_node_files(spec.id)
-        node.start(self._site, node.make(self._site, spec), spec.name)
+        made = node.make(self._site, spec)
+        self._boot_disks.ready(spec.id)
+        node.start(self._site, made, spec.name)
 
     def _remove(self, server_id: str) -> None:
         """Remove all of a server; its folder goes last, because that is what `mend` looks for."""
@@ -246,9 +262,3 @@ class LocalCompute:
             finally:
                 if not self._site.node_dir(server_id).exists():
                     file.unlink(missing_ok=True)
-
-
-def _known_image(image_id: str) -> None:
-    if image_id not in {known.id for known in image.images()}:
-        names = ", ".join(image.NAMES)
-        raise NotFound(f"No image {image_id} at the local site", todo=f"choose one of {names}")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from chiops import progress
 from chiops.cloud.base import Attachment, Mark, State, Volume
-from chiops.cloud.local.slots import by_id
+from chiops.cloud.local.locks import FileLock
+from chiops.cloud.local.slots import ROOT, by_id
 from chiops.cloud.local.space import GIB, filling
 from chiops.errors import Conflict, NotFound
 
@@ -45,6 +46,12 @@ class Shelf:
             " server_id TEXT NOT NULL DEFAULT '', device TEXT NOT NULL DEFAULT '')",
             "CREATE UNIQUE INDEX IF NOT EXISTS volumes_place ON volumes (server_id, device) WHERE server_id != ''",
         )
+        # What it was made from, "" for nothing; and whether it goes with the server that it is at
+        self._store.add_columns("volumes", image="TEXT NOT NULL DEFAULT ''", goes="INTEGER NOT NULL DEFAULT 0")
+
+    def lock(self) -> FileLock:
+        """One for all volumes of the site, over processes too; a fresh object each time, for threads."""
+        return FileLock(self._root.parent / "volumes.lock")
 
     # Rows
 
@@ -72,28 +79,43 @@ class Shelf:
             raise NotFound(f"No volume {volume_id} at the local site")
         return row
 
-    def add(self, volume_id: str, name: str, size_gib: int, mark: Mark) -> None:
-        """Note a volume that is about to be made."""
+    def add(
+        self,
+        volume_id: str,
+        name: str,
+        size_gib: int,
+        mark: Mark | None,
+        *,
+        image: str = "",
+        boots: str = "",
+        goes: bool = False,
+    ) -> None:
+        """Note a volume that is about to be made: from what image, for which server to boot from, and whether it goes with it."""
+        lab, owner = (mark.lab, mark.owner) if mark else ("", "")
         self._store.execute(
-            "INSERT INTO volumes (id, name, size_gib, status, lab, owner, created) VALUES (?, ?, ?, 'creating', ?, ?, ?)",
-            (volume_id, name, size_gib, mark.lab, mark.owner, datetime.now(UTC).isoformat()),
+            "INSERT INTO volumes (id, name, size_gib, status, lab, owner, created, image, server_id, device, goes)"
+            " VALUES (?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(volume_id, name, size_gib, lab, owner, datetime.now(UTC).isoformat()),
+                *(image, boots, ROOT if boots else "", int(goes)),
+            ),
         )
 
     def set(self, volume_id: str, status: str) -> None:
         """Note a volume's status."""
         self._store.execute("UPDATE volumes SET status = ? WHERE id = ?", (status, volume_id))
 
-    def place(self, volume_id: str, server_id: str, device: str) -> None:
-        """Note that a volume is on its way to a server."""
+    def place(self, volume_id: str, server_id: str, device: str, *, goes: bool = False) -> None:
+        """Note that a volume is on its way to a server, and whether it goes with it."""
         self._store.execute(
-            "UPDATE volumes SET status = 'attaching', server_id = ?, device = ? WHERE id = ?",
-            (server_id, device, volume_id),
+            "UPDATE volumes SET status = 'attaching', server_id = ?, device = ?, goes = ? WHERE id = ?",
+            (server_id, device, int(goes), volume_id),
         )
 
     def free(self, volume_id: str) -> None:
         """Note that a volume is nowhere."""
         self._store.execute(
-            "UPDATE volumes SET status = 'available', server_id = '', device = '' WHERE id = ?", (volume_id,)
+            "UPDATE volumes SET status = 'available', server_id = '', device = '', goes = 0 WHERE id = ?", (volume_id,)
         )
 
     def resize(self, volume_id: str, size_gib: int) -> None:
@@ -111,9 +133,10 @@ class Shelf:
             status=status,
             state=_STATES[status],
             fault=fault,
-            mark=Mark(row["lab"], row["owner"]),
+            mark=Mark(row["lab"], row["owner"]) if row["lab"] else None,
             created=datetime.fromisoformat(row["created"]),
             size_gib=row["size_gib"],
+            bootable=bool(row["image"]),
             volume_type=TYPE,
             attachments=(attachment(row),) if row["status"] in ("in-use", "detaching") else (),
         )

@@ -1,8 +1,8 @@
 """Which loop devices a node may open: a few, reserved for it alone when it is made.
 
 Docker fixes a container's device rules at its creation, so a server gets the numbers of its disks then: `DISKS` disks of one
-whole device and `PARTITIONS` partitions each, all of major 7, none shared with another server, none in use on this machine. No
-rule has a wildcard.
+whole device and `PARTITIONS` partitions each, and one for the volume that it may boot from; all of major 7, none shared with
+another server, none in use on this machine. No rule has a wildcard.
 
 What the two sides agree on, for a disk in a slot:
 
@@ -29,7 +29,9 @@ DISKS = 8
 PARTITIONS = 4
 """Partitions of a volume that a node can open."""
 LOOP_MAJOR = 7
-_BLOCK = DISKS * (1 + PARTITIONS)
+ROOT = "vda"
+"""The disk that a server boots from, where that is a volume."""
+_BLOCK = DISKS * (1 + PARTITIONS) + 1
 _FIRST = 1024
 _MINORS = 1 << 20
 _TRIES = 1000
@@ -74,7 +76,9 @@ class Slots:
             taken = {row["first"] for row in db.execute("SELECT first FROM slot_blocks")}
             for _ in range(_TRIES):
                 first = _FIRST + chance.randrange(count) * _BLOCK
-                if first not in taken and not any(self._exists(first + index) for index in range(_BLOCK)):
+                if all(abs(first - other) >= _BLOCK for other in taken) and not any(
+                    self._exists(first + index) for index in range(_BLOCK)
+                ):
                     db.execute("INSERT INTO slot_blocks VALUES (?, ?)", (server_id, first))
                     return _slots(first)
         raise Capacity("No loop device numbers are free for another server's disks")
@@ -85,28 +89,40 @@ class Slots:
         Raises:
             NotFound: the server has none reserved.
         """
+        return _slots(self._first(server_id))
+
+    def root(self, server_id: str) -> Slot:
+        """The slot of the disk that a server boots from; used only where that is a volume.
+
+        Raises:
+            NotFound: the server has none reserved.
+        """
+        return Slot(device=ROOT, whole=self._first(server_id) + _BLOCK - 1, partitions=())
+
+    def _first(self, server_id: str) -> int:
         row = self._store.row("SELECT first FROM slot_blocks WHERE server_id = ?", (server_id,))
         if row is None:
             raise NotFound(f"No server {server_id} at the local site")
-        return _slots(row["first"])
+        return int(row["first"])
 
     def release(self, server_id: str) -> None:
         """Give a server's slots back, after its container and its loop devices are gone."""
         self._store.execute("DELETE FROM slot_blocks WHERE server_id = ?", (server_id,))
 
-    def rules(self, server_id: str) -> list[str]:
-        """Docker's device cgroup rules for a server: each of its loop devices by number."""
-        return [f"b {self.number(loop)} rwm" for slot in self.of(server_id) for loop in slot.loops]
+    def rules(self, server_id: str, *, root: bool = False) -> list[str]:
+        """Docker's device cgroup rules for a server: each of its loop devices by number; ``root`` if it boots from a volume."""
+        slots = (*self.of(server_id), *([self.root(server_id)] if root else []))
+        return [f"b {self.number(loop)} rwm" for slot in slots for loop in slot.loops]
 
     def number(self, loop: int) -> str:
         """``major:minor`` of ``/dev/loop<loop>``."""
         return f"{LOOP_MAJOR}:{loop << self._shift()}"
 
     def render(self, disks: Mapping[Slot, str]) -> str:
-        """The text of ``node_dir/disks`` for slots and the volume id in each: name, number, volume, partitions' numbers."""
+        """The text of ``node_dir/disks`` for slots and the volume id in each: name, number, volume, partitions or ``-``."""
         lines = []
         for slot, volume_id in sorted(disks.items(), key=lambda item: item[0].whole):
-            parts = ",".join(self.number(loop) for loop in slot.partitions)
+            parts = ",".join(self.number(loop) for loop in slot.partitions) or "-"
             lines.append(f"{slot.device} {self.number(slot.whole)} {volume_id} {parts}\n")
         return "".join(lines)
 

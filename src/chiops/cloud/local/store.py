@@ -33,6 +33,14 @@ class Store:
             for statement in statements:
                 db.execute(statement)
 
+    def add_columns(self, table: str, **declared: str) -> None:
+        """Add columns that a table of an earlier version lacks; each declaration has a default."""
+        with self.transaction() as db:
+            there = {row["name"] for row in db.execute(f"PRAGMA table_info({table})")}
+            for name, declaration in declared.items():
+                if name not in there:
+                    db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {declaration}")
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Read and write as one: everything in the body happens, or nothing does. Rows are `sqlite3.Row`.

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from chiops.cloud.base import Attachment, Mark, Volume
+from chiops.cloud.local import booting
 from chiops.cloud.local.attaching import Disks
-from chiops.cloud.local.locks import FileLock
 from chiops.cloud.local.shelf import TYPE, Shelf, attachment
-from chiops.cloud.local.slots import Slots
+from chiops.cloud.local.slots import ROOT, Slots
+from chiops.cloud.local.steps import Steps
 from chiops.errors import ChiopsError, Conflict, InvalidRequest, NotFound
 
 if TYPE_CHECKING:
@@ -20,24 +20,21 @@ if TYPE_CHECKING:
 
 
 class LocalVolumes:
-    """`base.Volumes` at the local site.
-
-    What is going to happen is written to the database first and then done; each step may be done again. So whoever
-    comes next finishes what a killed process began, and a list that finds something half done does just that.
-    """
+    """`base.Volumes` at the local site; a list that finds something half done finishes it (see `steps`)."""
 
     def __init__(self, site: LocalSite) -> None:
         self._site = site
         self._shelf = Shelf(site)
         self._slots = Slots(site.store)
         self._disks = Disks(site, self._slots)
+        self._steps = Steps(site, self._shelf, self._disks)
         site.on_server_gone(self._server_gone)
         site.on_node_started(self._node_started)
         site.on_idle(self._idle)
 
     def list(self) -> Sequence[Volume]:
         """All volumes of the site."""
-        self._settle()
+        self._steps.settle()
         return [self._shelf.volume(row) for row in self._shelf.all()]
 
     def get(self, volume_id: str) -> Volume:
@@ -46,37 +43,34 @@ class LocalVolumes:
         Raises:
             NotFound: there is none of that id.
         """
-        self._settle()
+        self._steps.settle()
         return self._shelf.volume(self._shelf.row(volume_id))
 
     def create(self, name: str, *, size_gib: int, mark: Mark, image_id: str = "", volume_type: str = "") -> Volume:
-        """A new volume. Its file is sparse: it takes room as it is written.
+        """A new volume. Its file is sparse: it takes room as it is written; one from an image takes a few seconds to fill.
 
         Raises:
-            InvalidRequest: no volume can be of that size or type, or it should carry an image.
+            InvalidRequest: no volume can be of that size or type, or the image does not fit.
+            NotFound: there is no such image.
             Capacity: the disk is full.
         """
         if size_gib < 1:
             raise InvalidRequest(f"A volume of {size_gib} GiB cannot be", todo="ask for 1 GiB or more")
         if image_id:
-            raise InvalidRequest(
-                "The local site has no volumes to boot from",
-                todo="leave out the image, and boot the server from its image",
-            )
+            booting.require_room(image_id, size_gib)
         if volume_type not in ("", TYPE):
             raise InvalidRequest(
                 f"The local site has no volume type {volume_type!r}", todo=f"leave it out, or say {TYPE!r}"
             )
         volume_id = str(uuid.uuid4())
-        with self._lock():
+        with self._shelf.lock():
             self._shelf.warn_if_larger_than_free(name, size_gib)
-            self._shelf.add(volume_id, name, size_gib, mark)
+            self._shelf.add(volume_id, name, size_gib, mark, image=image_id)
             try:
-                self._shelf.make_file(volume_id, size_gib)
+                self._steps.finish(self._shelf.row(volume_id))
             except BaseException:
                 self._shelf.remove(volume_id)
                 raise
-            self._shelf.set(volume_id, "available")
         return self._shelf.volume(self._shelf.row(volume_id))
 
     def extend(self, volume_id: str, size_gib: int) -> Volume:
@@ -88,7 +82,7 @@ class LocalVolumes:
             Conflict: its file is gone.
             Capacity: the disk is full.
         """
-        with self._lock():
+        with self._shelf.lock():
             row = self._shelf.row(volume_id)
             if size_gib < row["size_gib"]:
                 raise InvalidRequest(
@@ -110,7 +104,7 @@ class LocalVolumes:
             NotFound: there is no such volume or server.
             Conflict: the volume is attached or broken, or the server has no place left.
         """
-        with self._lock():
+        with self._shelf.lock():
             row = self._shelf.row(volume_id)
             slots = self._slots.of(server_id)
             if row["status"] != "available":
@@ -124,11 +118,11 @@ class LocalVolumes:
                 raise Conflict(f"The server has {len(taken)} volumes attached, and no place for another")
             self._shelf.place(volume_id, server_id, free[0])
             try:
-                self._finish(self._shelf.row(volume_id))
+                self._steps.finish(self._shelf.row(volume_id))
             except BaseException:
                 with suppress(ChiopsError):
                     self._shelf.set(volume_id, "detaching")
-                    self._finish(self._shelf.row(volume_id))
+                    self._steps.finish(self._shelf.row(volume_id))
                 raise
             return attachment(self._shelf.row(volume_id))
 
@@ -139,10 +133,15 @@ class LocalVolumes:
             NotFound: there is no such volume, or it is not attached there.
             Conflict: it is still mounted or open there; the sentence says where.
         """
-        with self._lock():
+        with self._shelf.lock():
             row = self._shelf.row(volume_id)
             if row["server_id"] != server_id:
                 raise NotFound(f"The volume {row['name']} is not attached to the server {server_id}")
+            if row["device"] == ROOT:
+                raise Conflict(
+                    f"The volume {row['name'] or volume_id} is what its server boots from",
+                    todo="delete the server instead",
+                )
             if used := self._disks.users(server_id, row["device"]):
                 raise Conflict(
                     f"The volume {row['name']} is still in use on its server",
@@ -150,7 +149,7 @@ class LocalVolumes:
                     todo="unmount it there first",
                 )
             self._shelf.set(volume_id, "detaching")
-            self._finish(self._shelf.row(volume_id))
+            self._steps.finish(self._shelf.row(volume_id))
 
     def delete(self, volume_id: str) -> None:
         """Delete a volume and all that is on it.
@@ -159,70 +158,22 @@ class LocalVolumes:
             NotFound: there is none of that id.
             Conflict: it is attached.
         """
-        with self._lock():
+        with self._shelf.lock():
             row = self._shelf.row(volume_id)
             if row["server_id"]:
                 raise Conflict(f"The volume {row['name']} is attached", todo="detach it first")
             self._shelf.set(volume_id, "deleting")
-            self._finish(self._shelf.row(volume_id))
-
-    # Doing, and doing again, what the database says
-
-    def _settle(self) -> None:
-        """Finish what a killed process left half done; if another process is at it, leave it to that."""
-        if not self._shelf.unfinished():
-            return
-        lock = self._lock()
-        if lock.acquire(wait=False):
-            try:
-                for row in self._shelf.unfinished():
-                    # One that will not go on stays as it is, and the list shows it so
-                    with suppress(ChiopsError):
-                        self._finish(row)
-            finally:
-                lock.release()
-
-    def _finish(self, row: sqlite3.Row) -> None:
-        volume_id, server_id = row["id"], row["server_id"]
-        match row["status"]:
-            case "creating":
-                self._shelf.make_file(volume_id, row["size_gib"])
-                self._shelf.set(volume_id, "available")
-            case "attaching":
-                self._disks.bind(server_id, row["device"], self._shelf.file(volume_id))
-                self._show(server_id)
-                self._shelf.set(volume_id, "in-use")
-            case "detaching":
-                self._show(server_id)
-                self._disks.unbind(server_id, row["device"])
-                self._shelf.free(volume_id)
-            case "deleting":
-                self._shelf.remove(volume_id)
-
-    def _show(self, server_id: str) -> None:
-        """Have the node show the disks that it should have."""
-        there = {row["device"]: row["id"] for row in self._shelf.at(server_id) if row["status"] != "detaching"}
-        self._disks.show(server_id, there)
+            self._steps.finish(self._shelf.row(volume_id))
 
     def _server_gone(self, server_id: str) -> None:
-        with self._lock():
-            self._disks.unbind_all(server_id)
-            for row in self._shelf.at(server_id):
-                self._shelf.free(row["id"])
+        with self._shelf.lock():
+            self._steps.let_go(server_id)
 
     def _node_started(self, server_id: str) -> None:
-        with self._lock():
-            for row in self._shelf.at(server_id):
-                if row["status"] == "in-use":
-                    # A broken volume must not keep the others from the node
-                    with suppress(ChiopsError):
-                        self._disks.bind(server_id, row["device"], self._shelf.file(row["id"]))
-            self._show(server_id)
+        with self._shelf.lock():
+            self._steps.bind(server_id)
+            self._steps.show(server_id)
 
     def _idle(self) -> None:
-        with self._lock():
+        with self._shelf.lock():
             self._disks.unbind_strays()
-
-    def _lock(self) -> FileLock:
-        """One for all volumes of the site, over processes too; a fresh object each time, for threads."""
-        return FileLock(self._site.root / "volumes.lock")

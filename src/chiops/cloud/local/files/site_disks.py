@@ -3,6 +3,7 @@
 
 The site says in /etc/chiops-site/disks which volume is which loop device, one line each:
 
+    vda 7:2040 <volume id> -
     vdb 7:2000 <volume id> 7:2001,7:2002,7:2003,7:2004
 
 The kernel makes no partitions on these, so each partition is one of the spare loop devices, bound to its part of the disk. Spare
@@ -62,7 +63,8 @@ def parse_disks(text: str) -> list[Disk]:
     for line in text.splitlines():
         words = line.split()
         if len(words) == 4:
-            disks.append(Disk(words[0], words[1], words[2], tuple(filter(None, words[3].split(",")))))
+            spare = () if words[3] == "-" else tuple(filter(None, words[3].split(",")))
+            disks.append(Disk(words[0], words[1], words[2], spare))
     return disks
 
 
