@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -80,6 +81,7 @@ def run_module(
     limits: Limits | None = None,
     on_event: Callable[[Event], None] | None = None,
     timeout_s: float | None = None,
+    feed: Iterable[bytes] = (),
 ) -> dict[str, Any]:
     """Run ``python -m MODULE`` in a fresh container and return its result.
 
@@ -90,8 +92,9 @@ def run_module(
         config: what the module reads on stdin, as JSON. Secrets are safe in it: it is in no argument, environment or log.
         mounts: volumes as ``docker run --volume`` has them.
         limits: what the container may use.
-        on_event: called for each ``progress`` and ``note`` event, in the caller's thread.
+        on_event: called for each event but the last, in the caller's thread.
         timeout_s: seconds until it is stopped, None for never.
+        feed: what follows the configuration's line on stdin, asked for piece by piece in another thread.
 
     Returns:
         The ``result`` that the module reported.
@@ -117,11 +120,12 @@ def run_module(
     try:
         # Appending, since ssh and we write to it in turn.
         with log.open("a+b") as stderr:
-            for line in ssh.stream(*command, input=json.dumps(config), timeout=timeout_s, stderr=stderr):
+            document = chain([f"{json.dumps(config)}\n".encode()], feed)
+            for line in ssh.stream(*command, input=document, timeout=timeout_s, stderr=stderr):
                 event = _event(line, stderr)
                 if event["event"] in ("result", "error"):
                     outcome = event
-                elif event["event"] in ("progress", "note") and on_event:
+                elif event["event"] and on_event:
                     on_event(event)
     except ConnectionFailed as error:
         raise _lost(ssh, module, error) from error

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import IO
@@ -100,21 +100,24 @@ class Ssh:
     def stream(
         self,
         *command: str,
-        input: bytes | str | None = None,  # noqa: A002 - subprocess's word
+        input: bytes | str | Iterable[bytes] | None = None,  # noqa: A002 - subprocess's word
         timeout: float | None = None,
         stderr: IO[bytes] | None = None,
     ) -> Iterator[str]:
         """Run a command and give its stdout line by line, without line ends, as they come.
 
         Leaving the loop early, also by an exception, ends the ssh client at once. What the command writes to stderr goes
-        to the file ``stderr`` as it comes, if one is given.
+        to the file ``stderr`` as it comes, if one is given. ``input`` may come in pieces, which are asked for in a thread of
+        their own while the lines are read.
 
         Raises:
             RemoteFailed: as `run`.
+            Exception: whatever ``input`` raised while it was asked for pieces.
         """
         with nullcontext(stderr) if stderr else tempfile.TemporaryFile() as complaints:
             process = self._start(command, stdout=subprocess.PIPE, stderr=complaints)
-            feeder = threading.Thread(target=_feed, args=(process, input), daemon=True)
+            faults: list[Exception] = []
+            feeder = threading.Thread(target=_feed, args=(process, input, faults), daemon=True)
             feeder.start()
             late = threading.Event()
             timer = threading.Timer(timeout or 0, _give_up, (process, late))
@@ -128,6 +131,8 @@ class Ssh:
                 timer.cancel()
                 process.kill()
                 process.wait()
+            if faults:
+                raise faults[0]
             if late.is_set():
                 raise self._late(command, timeout)
             complaints.seek(0)
@@ -219,11 +224,20 @@ class Ssh:
         return RemoteFailed(what, todo=f"look at the node: {self.command_line()}")
 
 
-def _feed(process: subprocess.Popen[bytes], data: bytes | str | None) -> None:
-    # A command may end without reading everything; its exit code says what that means.
-    with suppress(BrokenPipeError), process.stdin or nullcontext() as stdin:
-        if stdin and data:
-            stdin.write(_bytes(data) or b"")
+def _feed(
+    process: subprocess.Popen[bytes], data: bytes | str | Iterable[bytes] | None, faults: list[Exception]
+) -> None:
+    pieces = [_bytes(data) or b""] if data is None or isinstance(data, bytes | str) else data
+    try:
+        # A command may end without reading everything; its exit code says what that means.
+        with suppress(BrokenPipeError), process.stdin or nullcontext() as stdin:
+            for piece in pieces:
+                if stdin:
+                    stdin.write(piece)
+                    stdin.flush()
+    except Exception as error:  # noqa: BLE001 - it is raised where the lines are read
+        faults.append(error)
+        process.kill()
 
 
 def _give_up(process: subprocess.Popen[bytes], late: threading.Event) -> None:
