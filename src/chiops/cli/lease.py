@@ -61,7 +61,8 @@ def create(
     ] = None,
     amount: Annotated[int, typer.Option(min=1, help="How many of each flavor, or how many hosts.")] = 1,
     node_type: Annotated[
-        str | None, typer.Option("--node-type", help="Bare metal: a type of host, as gpu_rtx_6000.", show_default=False)
+        str | None,
+        typer.Option("--node-type", help="Bare metal: a type of host, as `node-types` lists.", show_default=False),
     ] = None,
     resource_properties: Annotated[
         str | None,
@@ -146,6 +147,28 @@ def delete(name: NameArgument) -> None:
     ]
     result = {"deleted": done.lease.name, "id": done.lease.id, "servers": servers, "addresses": done.addresses}
     emit(result, options.output, text="\n".join(lines))
+
+
+@command(app, "node-types", epilog="Example: chiops lease node-types --site CHI@TACC")
+def node_types() -> None:
+    """List the types of bare-metal hosts that the site has, with what one of each is made of."""
+    from chiops.ops.desk import opened
+
+    with opened(options.site) as desk:
+        found = desk.cloud.leases.node_types()
+    rows = [
+        {
+            "type": one.name,
+            "hosts": one.hosts,
+            "threads": one.threads,
+            "RAM": one.ram,
+            "GPU": one.gpu,
+            "CPU": one.cpu,
+            "disks": one.disks,
+        }
+        for one in found
+    ]
+    emit(found, options.output, table=rows, text="" if rows else "No hosts.")
 
 
 def _row(desk: Desk, lease: Lease) -> dict[str, object]:

@@ -115,6 +115,19 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeType:
+    """A type of bare-metal hosts; what the site does not tell is None or empty. ``threads`` and the rest are one host's."""
+
+    name: str
+    hosts: int | None = None
+    threads: int | None = None
+    cpu: str = ""
+    ram: str = ""
+    gpu: str = ""
+    disks: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReservationRequest:
     """A part of a lease: ``flavor`` (name or id) × amount, a host by properties, or floating IPs."""
 
@@ -272,8 +285,9 @@ class Ec2Credential:
 
 
 class Leases(Protocol):
-    """Blazar's part."""
+    """Blazar's part. ``node_types`` raises `NotFound` where hosts can't be booked, or nobody says which there are."""
 
+    def node_types(self) -> Sequence[NodeType]: ...
     def list(self) -> Sequence[Lease]: ...
     def get(self, lease_id: str) -> Lease: ...
     def create(
@@ -430,6 +444,8 @@ class SiteFacts:
     """By so many days at most, each time."""
     su_per_hour: Mapping[str, float] = field(default_factory=dict)
     """Service units per hour by flavor name."""
+    hardware_url: str = ""
+    """Where the site's bare-metal hosts are described, in the shape of Chameleon's reference API."""
     node_settings: Mapping[str, object] = field(default_factory=dict)
     """Variables for the playbooks, see `Cloud.node_settings`."""
     hand_over_packages: bool = False

@@ -11,7 +11,7 @@ from chiops import progress
 from chiops.cloud.base import Lease, Reservation, ReservationRequest, Server, State
 from chiops.errors import CloudError, Conflict, NotOurs
 from chiops.names import format_duration
-from chiops.ops import moments, resolve, shell
+from chiops.ops import hosts, moments, resolve, shell
 from chiops.ops.desk import Confirm, Desk
 from chiops.resources import waiting
 from chiops.resources.lease import GONE_TIMEOUT_S, READY_TIMEOUT_S, LeaseKind, servers_on
@@ -58,7 +58,7 @@ def create(
     Raises:
         Policy: longer than the site allows.
         Conflict: the name stands for another lease.
-        NotFound: no such flavor.
+        NotFound: no such flavor or type of hosts.
     """
     seen = desk.look("leases", "flavors")
     now = datetime.now(UTC)
@@ -69,7 +69,7 @@ def create(
     found = _namesake(desk, seen.leases, name, wanted, {item.id: item.name for item in flavors})
     if found:
         return Booked(_ready(desk, found) if wait and found.start <= now else found, new=False)
-    with desk.change("create", NOUN, name) as (_, entry):
+    with desk.change("create", NOUN, name) as (_, entry), hosts.explained(desk, wanted):
         lease = desk.cloud.leases.create(name, end=end, start=start, reservations=wanted, mark=desk.mark)
         entry.resource = lease.id
         if wait and (start is None or start <= now):

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from chiops.cloud.base import Lease, Mark, ReservationRequest
+from chiops.cloud.base import Lease, Mark, NodeType, ReservationRequest
 from chiops.cloud.local import agent
 from chiops.cloud.local.bookings import Bookings
 from chiops.cloud.local.servers import LocalCompute
@@ -24,6 +24,10 @@ class LocalLeases:
         self._site = site
         self._compute = compute
         self._bookings = Bookings(site.store)
+
+    def node_types(self) -> Sequence[NodeType]:
+        """Raises `NotFound`: nodes are containers, and no hosts can be booked."""
+        raise NotFound("the local site has no hosts to book", todo="book a flavor, see `chiops flavor list`")
 
     def list(self) -> Sequence[Lease]:
         """All leases, ended ones too."""

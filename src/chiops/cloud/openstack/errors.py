@@ -74,6 +74,8 @@ _SIGNS = (
         Quota,
         "delete what is not needed, or ask the project's lead for more",
     ),
+    # Blazar's words for a property that no host has ever had
+    _Sign(r"blazardbnotfound", frozenset({500}), NotFound, "ask for properties that the site's hosts have"),
     _Sign(_NO_ROOM, _ANY, Capacity, "ask for fewer or a smaller flavor, for a shorter time, or later"),
     _Sign(
         r"lease duration|max(imum)?[ _]lease|may only be (extended|updated)|prolong|allocation|externalservicefilter",

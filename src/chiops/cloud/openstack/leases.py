@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chiops.cloud.base import Lease, Mark, Reservation, ReservationRequest, State
+from chiops.cloud.base import Lease, Mark, NodeType, Reservation, ReservationRequest, State
 from chiops.cloud.openstack import marks, times
 from chiops.cloud.openstack.errors import LEASE_TRUST
 from chiops.cloud.openstack.once import once
@@ -37,6 +37,12 @@ class OpenStackLeases:
         self._site = site
         self._api = site.adapter("reservation")
         self._now = now
+
+    def node_types(self) -> Sequence[NodeType]:
+        """The types of hosts that can be booked."""
+        from chiops.cloud.openstack.hardware import node_types
+
+        return node_types(self._site)
 
     def list(self) -> Sequence[Lease]:
         """Every lease of the project. One request: Blazar does not page."""
