@@ -12,8 +12,8 @@ from chiops.output import Format, emit, message, print_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chiops.lab.down import Teardown
     from chiops.lab.plan import Plan
+    from chiops.lab.survey import Teardown
     from chiops.lab.volumes import InUse
 
 LabArgument = Annotated[str, typer.Argument(help="A built-in lab, or the path of a lab file.")]
@@ -82,7 +82,7 @@ def up(
         confirm(f"{len(planned.changes)} changes at {', '.join(planned.benches)}. Go on?")
 
     done = lab_up.up(
-        lab, parse_settings(set_ or []), options.site, ask, _ask_to_end, replace_=replace or (), configured=configure
+        lab, parse_settings(set_ or []), options.site, ask, ask_to_end, replace_=replace or (), configured=configure
     )
     nodes = [
         {"name": node.name, "address": node.address, "user": node.user, "ssh": Ssh(node).command_line()}
@@ -111,7 +111,8 @@ def up(
     emit(result, options.output, text="\n".join(lines))
 
 
-def _ask_to_end(held: Sequence[InUse]) -> None:
+def ask_to_end(held: Sequence[InUse]) -> None:
+    """Name what uses volumes, and ask whether it may be ended."""
     for one in held:
         message(f"{one}.", style="warning")
     confirm("End that, so that nothing is lost of what was written?")
@@ -119,6 +120,9 @@ def _ask_to_end(held: Sequence[InUse]) -> None:
 
 def down(
     lab: Annotated[str | None, typer.Argument(help="Which lab, if several are up.", show_default=False)] = None,
+    keep_lease: Annotated[
+        bool, typer.Option("--keep-lease", help="Let the lease run on; `up` makes the servers on it again.")
+    ] = False,
     purge_bucket: Annotated[
         bool, typer.Option("--purge-bucket", help="Delete its buckets too, with all objects.")
     ] = False,
@@ -130,15 +134,17 @@ def down(
     from chiops.lab import down as lab_down
     from chiops.lab import session
     from chiops.lab.journal import Journal
+    from chiops.lab.survey import Purge
 
     def ask(teardown: Teardown) -> None:
         if options.output is Format.TABLE:
             print_table([*(one.row("delete") for one in teardown.go), *(one.row("keep") for one in teardown.stay)])
-        confirm(f"Delete these {len(teardown.go)}?")
+        confirm(_question(teardown))
 
     record = session.pick(Journal(), lab, kept=True)
-    done = lab_down.down(record, ask, _ask_to_end, purge_bucket=purge_bucket, purge_volume=purge_volume)
+    done = lab_down.down(record, ask, ask_to_end, Purge(purge_bucket, purge_volume, keep_lease))
     lines = [f"{done.lab} is down: {len(done.gone)} deleted." if done.gone else f"{done.lab} was down already."]
+    lines += [f"  gone before: {key.kind} {key.name}" for key in done.gone_before]
     for one in done.stayed:
         row = one.row("keep")
         flag = {"bucket": " --purge-bucket deletes it.", "volume": " --purge-volume deletes it."}.get(one.key.kind, "")
@@ -147,5 +153,12 @@ def down(
         "lab": done.lab,
         "deleted": [one.row("delete") for one in done.gone],
         "kept": [one.row("keep") for one in done.stayed],
+        "gone_before": [{"kind": key.kind, "name": key.name} for key in done.gone_before],
     }
     emit(result, options.output, text="\n".join(lines))
+
+
+def _question(teardown: Teardown) -> str:
+    data = [f"{one.key.name} ({one.detail})" for one in teardown.go if one.key.kind in ("bucket", "volume")]
+    lost = f" Nothing brings back what is on {', '.join(data)}." if data else ""
+    return f"Delete these {len(teardown.go)}?{lost}"

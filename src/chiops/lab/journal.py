@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS operations (
 CREATE INDEX IF NOT EXISTS operations_by_lab ON operations (lab, phase);
 """
 _VERSION = 1
+MISSED = ("lease", "server", "volume", "bucket")
+"""Kinds whose end by other hands is told; the others are made anew without a loss."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,18 @@ class Journal:
             _now(),
             row,
         )
+
+    def standing(self, lab: str) -> set[tuple[str, str]]:
+        """Kind and name of what was made for a lab and neither deleted nor found gone since, of the kinds that people miss."""
+        there: set[tuple[str, str]] = set()
+        for one in self.operations(lab):
+            if one.kind not in MISSED or one.phase != "done":
+                continue
+            if one.op in ("create", "replace"):
+                there.add((one.kind, one.name))
+            elif one.op in ("delete", "gone"):
+                there.discard((one.kind, one.name))
+        return there
 
     def operations(self, lab: str) -> list[Operation]:
         """All that was done for a lab, in order."""

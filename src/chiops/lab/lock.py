@@ -49,7 +49,7 @@ def lab_lock(name: str, command: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(going_on: str, taking_back: str) -> Iterator[None]:
+def interruptible(todo: str) -> Iterator[None]:
     """Ctrl-C in the body ends in a sentence that says which command goes on, and which takes back.
 
     Raises:
@@ -60,7 +60,7 @@ def interruptible(going_on: str, taking_back: str) -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise Interrupted(
             "Interrupted; what was made is noted and marked",
-            todo=f"`{going_on}` goes on, `{taking_back}` takes it back",
+            todo=todo,
         ) from error
 
 

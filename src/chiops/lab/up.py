@@ -110,7 +110,7 @@ def up(
     """
     journal = Journal()
     lab, place = resolve(name, settings, site, journal)
-    again = interruptible(f"chiops up {name}", f"chiops down {lab.name}")
+    again = interruptible(f"`chiops up {name}` goes on, `chiops down {lab.name}` takes it back")
     with again, lab_lock(lab.name, f"up {name}"), Places(place, lab.name) as places:
         places.prepare()
         with progress.task("look at what is there"):
@@ -126,7 +126,8 @@ def up(
         tasks = 0
         if configured:
             buckets, volumes = _keys(lab, places, planned), _volumes(lab, planned, places)
-            tasks = configure(lab.spec, found, buckets, volumes, places.compute.node_settings)
+            facts = places.compute.node_settings
+            tasks = configure(lab.spec, found, buckets, volumes, facts, source=lab.source)
     return Outcome(lab, place, changed, tasks, tuple(found))
 
 

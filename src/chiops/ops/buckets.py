@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from chiops import progress
-from chiops.cloud.base import Bucket, Cloud, S3Access
-from chiops.errors import Conflict, NotOurs
+from chiops.cloud.base import Bucket, Cloud, Ec2Credential, S3Access
+from chiops.errors import ChiopsError, Conflict, NotOurs
 from chiops.ops.desk import Desk
 
 if TYPE_CHECKING:
     from chiops.s3.purge import Purged
 
 NOUN = "bucket"
+LOOKED_AT_PAGES = 10
+"""Of a thousand objects each, when a bucket's last change is looked for."""
 
 Confirm = Callable[[Bucket], None]
 """Told what the bucket holds; raises `Declined` if the person says no."""
@@ -68,6 +72,26 @@ def purge_bucket(cloud: Cloud, bucket: Bucket, task: progress.Task) -> Purged:
         )
     task.finish(f"{purged.objects:,} objects deleted")
     return purged
+
+
+def last_change(cloud: Cloud, bucket: Bucket, credentials: Sequence[Ec2Credential]) -> datetime | None:
+    """When a bucket was last written to, as far as its first objects tell; None where no key of its lab opens it in time."""
+    from chiops.s3 import client as s3
+
+    key = next((one for one in credentials if one.mark == bucket.mark), None)
+    if key is None:
+        return None
+    try:
+        access = S3Access(bucket=bucket.name, endpoint=cloud.objects.endpoint(), access=key.access, secret=key.secret)
+        client = s3.client(access, connections=1, attempts=1, timeout_s=5)
+        with s3.translated(f"reading {bucket.name}"):
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket.name)
+            return max(
+                (item["LastModified"] for page in islice(pages, LOOKED_AT_PAGES) for item in page.get("Contents", [])),
+                default=None,
+            )
+    except ChiopsError:
+        return None
 
 
 @contextmanager

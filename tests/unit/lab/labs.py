@@ -8,6 +8,7 @@ from pathlib import Path
 from chiops.lab import down as downs
 from chiops.lab import session, up
 from chiops.lab.journal import Journal
+from chiops.lab.survey import Purge
 from tests.support.memory import SITE
 
 LAB = """\
@@ -51,4 +52,4 @@ def bring_up(path: str, *replace: str) -> up.Outcome:
 
 def take_down(name: str = "lab", **flags: bool) -> downs.Outcome:
     record = session.pick(Journal(), name, kept=True)
-    return downs.down(record, agree, nobody, **flags)
+    return downs.down(record, agree, nobody, Purge(**flags))

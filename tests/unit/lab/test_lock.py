@@ -66,6 +66,6 @@ def test_two_labs_are_held_at_once() -> None:
 
 def test_an_interrupt_says_which_command_goes_on() -> None:
     told = "`chiops up l` goes on, `chiops down l` takes it back"
-    with pytest.raises(Interrupted, match=told) as caught, interruptible("chiops up l", "chiops down l"):
+    with pytest.raises(Interrupted, match=told) as caught, interruptible(told):
         raise KeyboardInterrupt
     assert caught.value.exit_code == 130

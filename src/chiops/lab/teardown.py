@@ -1,0 +1,91 @@
+"""Carrying a teardown out: in an order that loses nothing, each step journaled, and gone only once it was seen to be gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chiops import progress
+from chiops.cloud.base import Attachment, Bucket
+from chiops.errors import ChiopsError, Timeout
+from chiops.lab.apply import in_order, raise_first
+from chiops.lab.journal import Journal
+from chiops.lab.release import Release, release
+from chiops.lab.survey import PARTS, Doomed, Teardown
+from chiops.lab.wanted import KINDS, Key
+from chiops.ops.buckets import purge_bucket
+from chiops.resources import waiting
+
+LISTED_TIMEOUT_S = 30.0
+"""How long a list may still show what is gone."""
+_AFTER = {
+    "server": ("attachment",),
+    "floating_ip": ("server",),
+    "security_group": ("server",),
+    "keypair": ("server",),
+    "lease": ("server", "floating_ip"),
+    "volume": ("attachment", "server"),
+    "credential": ("bucket", "server"),
+}
+"""What must be gone before a kind goes. A bucket goes first of all: its purge needs the key."""
+
+
+def let_go(teardown: Teardown, site: str, ask: Release) -> list[Attachment]:
+    """Have the nodes unmount what goes; what they do not let go of, see `release`."""
+    attached = [doomed.found for doomed in teardown.go if isinstance(doomed.found, Attachment)]
+    return release(attached, teardown.benches[site], ask)
+
+
+def take_all(teardown: Teardown, held: Sequence[Attachment], journal: Journal) -> None:
+    """Take all that goes. What is gone already is no error, and a failure stops only what needs it.
+
+    Args:
+        teardown: what goes.
+        held: attachments of volumes that are still mounted: they come free when their server has gone.
+        journal: where each step is noted.
+    """
+    go = [doomed for doomed in teardown.go if doomed.found not in held]
+    by_key = {Key(doomed.key.kind, f"{index} {doomed.key.name}"): doomed for index, doomed in enumerate(go)}
+    needs = {key: [other for other in by_key if other.kind in _AFTER.get(key.kind, ())] for key in by_key}
+    work = {key: (lambda doomed=doomed: _take(teardown, doomed, journal)) for key, doomed in by_key.items()}
+    raise_first(in_order(work, needs))
+
+
+def parts_of(teardown: Teardown) -> frozenset[str]:
+    """What has to be read to see whether all of it is gone."""
+    return frozenset(PARTS[doomed.key.kind] for doomed in teardown.go) | {"servers"}
+
+
+def verify(teardown: Teardown, look: Callable[[], Teardown]) -> None:
+    """Look until nothing of what went is listed any more.
+
+    Raises:
+        ChiopsError: something stays listed.
+    """
+    left: set[Key] = set()
+
+    def gone() -> bool | None:
+        left.clear()
+        left.update({doomed.key for doomed in look().go} & {doomed.key for doomed in teardown.go})
+        return None if left else True
+
+    try:
+        waiting.until(gone, what="all being gone", timeout_s=LISTED_TIMEOUT_S)
+    except Timeout as error:
+        names = ", ".join(f"{KINDS[key.kind].noun} {key.name}" for key in sorted(left))
+        raise ChiopsError(
+            f"still there after `down`: {names}", todo=f"run `chiops down {teardown.lab}` again"
+        ) from error
+
+
+def _take(teardown: Teardown, doomed: Doomed, journal: Journal) -> None:
+    bench, kind = teardown.benches[doomed.site], KINDS[doomed.key.kind]
+    with (
+        progress.task(f"delete {kind.noun} {doomed.key.name}") as task,
+        journal.entry(
+            lab=teardown.lab, site=doomed.site, op="delete", kind=doomed.key.kind, name=doomed.key.name
+        ) as entry,
+    ):
+        entry.resource = str(getattr(doomed.found, "id", ""))
+        if isinstance(doomed.found, Bucket) and doomed.found.objects != 0:
+            purge_bucket(bench.cloud, doomed.found, task)
+        kind.take(doomed.found, bench)
