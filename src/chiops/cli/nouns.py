@@ -23,6 +23,7 @@ NOUNS = {
     "volume": "Volumes: disks whose data outlives the server.",
     "bucket": "Buckets: the containers of an object store.",
     "creds": "EC2 credentials: the keys to S3.",
+    "jupyter": "Jupyter on a lab's nodes.",
     "data": "Datasets: prepared on a node, loaded into the lab's bucket.",
     "bench": "Input pipelines, measured in containers on a node.",
 }

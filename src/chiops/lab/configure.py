@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chiops import assets, progress
 from chiops.cloud.base import Node, S3Access, Volume
 from chiops.errors import RemoteFailed
+from chiops.lab import serving, tokens
 from chiops.lab.spec import LabSpec, MountSpec
 from chiops.lab.volumes import mount_of
+from chiops.remote import built_image
 
 if TYPE_CHECKING:
     from chiops.remote.ssh import Ssh
@@ -35,6 +38,7 @@ def configure(
     volumes: Mapping[str, Volume],
     settings: Mapping[str, object],
     *,
+    source: str = "",
     force: bool = False,
 ) -> int:
     """Wait for ssh and bring every node to what the lab says.
@@ -45,6 +49,7 @@ def configure(
         access: the buckets by name.
         volumes: the volumes by name.
         settings: the site's variables for the playbooks, `Cloud.node_settings`.
+        source: where the lab's file is; compose files may lie beside it.
         force: run the playbook even where the node says that it is as it should be.
 
     Returns:
@@ -58,7 +63,10 @@ def configure(
     nodes = [node for node in nodes if _steps(spec, node) or volumes_of(spec, node.name)]
     if not nodes:
         return 0
-    wanted = {node.name: _wanted(spec, node, volumes) for node in nodes}
+    serves = any(server.services.jupyter_port for server in spec.servers)
+    token = tokens.token(spec.name) if serves else ""
+    services = {one.name: serving.wanted(spec, one, source, settings, token) for one in spec.servers}
+    wanted = {node.name: {**_wanted(spec, node, volumes), "services": services[node.name]} for node in nodes}
     prints = {node.name: fingerprint(wanted[node.name], access, settings) for node in nodes}
 
     def stale(node: Node) -> bool:
@@ -70,7 +78,7 @@ def configure(
         todo = [node for node, is_stale in zip(nodes, pool.map(stale, nodes), strict=True) if is_stale]
     if not todo:
         return 0
-    changed = _run(todo, wanted, access, settings)
+    changed = _run(todo, wanted, access, {**settings, **built_image.base_variables(settings), "jupyter_token": token})
     for node in todo:
         ssh = Ssh(node)
         ssh.run("sudo", "sh", "-c", f"mkdir -p {Path(STAMP).parent} && cat > {STAMP}", input=prints[node.name])
@@ -98,18 +106,19 @@ def fingerprint(
 
 def _run(
     nodes: Sequence[Node],
-    wanted: Mapping[str, object],
+    wanted: Mapping[str, Any],
     access: Mapping[str, S3Access],
     settings: Mapping[str, object],
 ) -> int:
     from chiops.remote.ansible import run_playbook
 
     remotes = {REMOTE: remote_options(next(iter(access.values())))} if access else {}
-    with progress.task(f"configure {', '.join(node.name for node in nodes)}") as task:
+    title = f"configure {', '.join(node.name for node in nodes)}"
+    with progress.task(title) as task, tempfile.TemporaryDirectory() as folder:
         run = run_playbook(
             "configure",
             nodes,
-            variables={"configure_nodes": dict(wanted)},
+            variables={"configure_nodes": serving.with_contexts(wanted, Path(folder))},
             secrets={"rclone_remotes": remotes, **settings},
             parent_task=task,
         )
@@ -141,6 +150,8 @@ def volumes_of(spec: LabSpec, node: str) -> dict[str, str]:
 def _steps(spec: LabSpec, node: Node) -> list[str]:
     server = next((server for server in spec.servers if server.name == node.name), None)
     steps: list[str] = list(server.configure) if server else []
+    if server and server.services and "docker" not in steps:
+        steps.append("docker")
     if mounts_of(spec, node.name) and "rclone" not in steps:
         steps.append("rclone")
     return steps
@@ -156,7 +167,7 @@ def _wanted(spec: LabSpec, node: Node, volumes: Mapping[str, Volume]) -> dict[st
 
 
 def _healthy(ssh: Ssh, expected: str, spec: LabSpec) -> bool:
-    """Whether the node bears the fingerprint, Docker runs and every mount can be read; one ssh command."""
+    """Whether the node bears the fingerprint, Docker runs, mounts can be read and services answer; one ssh command."""
     checks = [f'test "$(cat {STAMP})" = {expected}']
     if "docker" in _steps(spec, ssh.node):
         checks.append("systemctl is-active --quiet docker")
@@ -166,4 +177,6 @@ def _healthy(ssh: Ssh, expected: str, spec: LabSpec) -> bool:
     for path in map(shlex.quote, volumes_of(spec, ssh.node.name).values()):
         # A filesystem that has met errors is read-only.
         checks += [f"findmnt -rno OPTIONS --mountpoint {path} | grep -q ^rw", f"sudo timeout 20 ls {path} >/dev/null"]
+    for server in spec.servers:
+        checks += serving.checks(server.services) if server.name == ssh.node.name else ()
     return ssh.run("sh", "-c", " && ".join(checks), check=False, timeout=CHECK_TIMEOUT_S).returncode == 0

@@ -98,7 +98,9 @@ def parse(text: str, source: str, settings: Mapping[str, Value]) -> Lab:
         value = settings.get(parameter.name, parameter.default)
         if isinstance(value, str):
             value = _render(environment, value, {"user": parameters.user_name(), **values}, source, 0).strip()
-        values[parameter.name] = parameters.check_value(parameter.name, value, source)
+        value = parameters.check_value(parameter.name, value, source)
+        plain = isinstance(parameter.default, bool)
+        values[parameter.name] = parameters.boolean(parameter.name, value, source) if plain else value
     rendered = _render(environment, body, {"user": parameters.user_name(), **values}, source, offset)
     exact = rendered.count("\n") == body.count("\n")
     documents = read_documents("\n" * offset + rendered, source)

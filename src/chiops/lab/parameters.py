@@ -76,6 +76,17 @@ def check_known(parameters: Sequence[Parameter], values: Mapping[str, Value], so
             raise UsageError(f"{source} has no parameter {key!r}", todo=suggestion(key, names))
 
 
+def boolean(name: str, value: Value, source: str) -> bool:
+    """The value of a parameter whose default is true or false; `--set` brings it as a word.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if str(value).lower() not in ("true", "false"):
+        raise UsageError(f"{name!r} of {source} is true or false, not {str(value)[:60]!r}")
+    return str(value).lower() == "true"
+
+
 def check_value(name: str, value: Value | None, source: str) -> Value:
     """A value that is set, on one line, and free of YAML's own signs."""
     if value is None or value == "":
