@@ -8,6 +8,7 @@ import typer
 
 from chiops.cli.common import app as group
 from chiops.cli.common import command, confirm, options
+from chiops.cli.shown import whose
 from chiops.names import format_bytes
 from chiops.output import emit
 
@@ -18,14 +19,13 @@ NameArgument = Annotated[str, typer.Argument(help="The bucket's name.")]
 @command(app, "list", epilog="Example: chiops bucket list")
 def list_() -> None:
     """List all buckets of the site, ours and others'."""
+    from chiops.ops import buckets
     from chiops.ops.desk import opened
 
     with opened(options.site, objects=True) as desk:
-        buckets = desk.cloud.objects.list()
-    rows = [
-        {"name": one.name, "lab": one.mark.lab if one.mark else "", "created": one.created or ""} for one in buckets
-    ]
-    emit(buckets, options.output, table=rows, text="" if rows else "No buckets.")
+        found = buckets.listed(desk)
+        rows = [{"name": one.name, "created": one.created or "", "whose": whose(desk, one)} for one in found]
+    emit(found, options.output, table=rows, text="" if rows else "No buckets.")
 
 
 @command(app, "show", epilog="Example: chiops bucket show object-chi-netID")

@@ -112,13 +112,14 @@ def export(
 
 @command(app, "revoke", epilog="Example: chiops creds revoke 3f2a9c")
 def revoke(access: AccessArgument) -> None:
-    """Revoke an EC2 credential of ours: whatever uses it is refused from then on."""
+    """Revoke an EC2 credential of ours: whatever uses it is refused, at Ceph's gateway after about five minutes."""
     from chiops.ops import credentials
     from chiops.ops.desk import opened
 
     with opened(options.site, objects=True) as desk:
         gone = credentials.revoke(desk, access, confirm)
-    emit({"revoked": gone.access}, options.output, text=f"Revoked {gone.access}.")
+        when = credentials.refused_from(desk)
+    emit({"revoked": gone.access, "refused": when}, options.output, text=f"Revoked {gone.access}: refused {when}.")
 
 
 @command(app, "rotate", epilog="Example: chiops creds rotate --lab object-lab")
@@ -137,8 +138,9 @@ def rotate(
 
     with opened(options.site, lab, objects=True) as desk:
         done = credentials.rotate(desk, access, confirm)
-        result = document(desk, done.new, revoked=[one.access for one in done.revoked])
-    lines = [f"{done.new.access} stands in for {', '.join(one.access for one in done.revoked)}."]
+        when = credentials.refused_from(desk)
+        result = document(desk, done.new, revoked=[one.access for one in done.revoked], refused=when)
+    lines = [f"{done.new.access} stands in for {', '.join(one.access for one in done.revoked)}, refused {when}."]
     if done.lab:
         lines.append(f"Next: chiops up {done.lab}, which brings it to the lab's nodes.")
     emit(result, options.output, text="\n".join(lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from chiops import progress
 from chiops.cloud.base import Bucket, Cloud, Ec2Credential, S3Access
-from chiops.errors import ChiopsError, Conflict, NotOurs
+from chiops.errors import ChiopsError, CloudError, Conflict, NotOurs
 from chiops.ops.desk import Desk
 
 if TYPE_CHECKING:
     from chiops.s3.purge import Purged
 
 NOUN = "bucket"
+ASKED_AT_ONCE = 8
 LOOKED_AT_PAGES = 10
 """Of a thousand objects each, when a bucket's last change is looked for."""
 
@@ -29,6 +31,19 @@ def create(desk: Desk, name: str) -> Bucket:
     desk.cloud.prepare()
     with desk.change("create", NOUN, name):
         return desk.cloud.objects.create(name, mark=desk.mark)
+
+
+def listed(desk: Desk) -> list[Bucket]:
+    """All buckets of the site, each with its mark. Those that the listing shows none of are asked, a request for each."""
+
+    def asked(bucket: Bucket) -> Bucket:
+        try:
+            return bucket if bucket.mark else desk.cloud.objects.get(bucket.name)
+        except CloudError:
+            return bucket  # gone meanwhile, or not for us to read
+
+    with ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="buckets") as pool:
+        return list(pool.map(asked, desk.cloud.objects.list()))
 
 
 def purge(desk: Desk, name: str, confirm: Confirm) -> Purged:

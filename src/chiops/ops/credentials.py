@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chiops.cloud.base import Ec2Credential, Mark
-from chiops.errors import Ambiguous, NotFound, UsageError
+from chiops.errors import Ambiguous, CloudError, NotFound, UsageError
 from chiops.names import nearest
 from chiops.ops import export
 from chiops.ops.desk import NO_LAB, Confirm, Desk
@@ -89,9 +89,18 @@ def revoke(desk: Desk, word: str, confirm: Confirm) -> Ec2Credential:
     """
     found = desk.own(find(desk, desk.cloud.identity.ec2_credentials(), word), NOUN, word)
     user = f" Your lab {found.mark.lab} uses it." if found.mark and found.mark.lab != NO_LAB else ""
-    confirm(f"Revoke {found.access}?{user} Whatever uses it is refused from then on.")
+    confirm(f"Revoke {found.access}?{user} Whatever uses it is refused {refused_from(desk)}.")
     _take(desk, found)
     return found
+
+
+def refused_from(desk: Desk) -> str:
+    """From when on a revoked key opens nothing, as the end of a sentence; the gateway's memory is no fault of ours to hide."""
+    try:
+        ceph = desk.cloud.objects.endpoint().provider == "Ceph"
+    except CloudError:
+        ceph = False
+    return "after about five minutes, for which Ceph's gateway remembers keys" if ceph else "from then on"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from chiops.cloud.base import (
     Mark,
     Reservation,
     Rule,
+    S3Endpoint,
     SecurityGroup,
     Server,
     SiteFacts,
@@ -67,6 +68,7 @@ class Listing:
         Flavor(id="2", name="m1.large", vcpus=4, ram_mib=8192, disk_gib=40, su_per_hour=0.08),
     )
     images: Sequence[Image] = (Image(id="img-1", name="CC-Ubuntu24.04"),)
+    endpoint: S3Endpoint = S3Endpoint("http://192.0.2.1")  # noqa: RUF009 - frozen
     site: str = "somewhere"
     leases: _Service = field(init=False)
     compute: _Service = field(init=False)
@@ -83,7 +85,7 @@ class Listing:
         self.network = _Service("network", floating_ips=self.addresses, security_groups=self.groups)
         self.volumes = _Service("volumes", list=self.volumes_)
         self.identity = _Service("identity", whoami=ME, ec2_credentials=self.credentials)
-        self.objects = _Service("objects", list=())
+        self.objects = _Service("objects", list=(), endpoint=self.endpoint)
 
     def prepare(self) -> None:
         """Nothing to bring up."""

@@ -15,11 +15,12 @@ from chiops.cloud.base import (
     Reservation,
     ReservationRequest,
     Rule,
+    S3Endpoint,
     SiteFacts,
     State,
     Volume,
 )
-from chiops.errors import Ambiguous, Conflict, NotFound, NotOurs, Policy, UsageError
+from chiops.errors import Ambiguous, Conflict, Declined, NotFound, NotOurs, Policy, UsageError
 from chiops.ops import booting, credentials, leases, placing, serving
 from chiops.ops.serving import ServerPlan
 from tests.unit.ops.site import (
@@ -240,3 +241,23 @@ def test_a_kept_volume_of_another_size_is_not_taken_for_the_one_asked_for() -> N
     kept = Volume(id="id-v", name="boot-n", size_gib=40, mark=MINE, bootable=True)
     with pytest.raises(Conflict, match="exists and has 40 GiB"):
         serving.create(desk(leases_=[lease()], volumes_=[kept]), plan(boot_volume=booting.wanted(60, "", keep=True)))
+
+
+@pytest.mark.parametrize(
+    ("provider", "told"),
+    [
+        ("Ceph", "is refused after about five minutes, for which Ceph's gateway remembers keys."),
+        ("Other", "from then on."),
+    ],
+)
+def test_revoking_says_from_when_on_a_key_is_refused(provider: str, told: str) -> None:
+    questions: list[str] = []
+
+    def no(question: str) -> None:
+        questions.append(question)
+        raise Declined("no")
+
+    site = desk(credentials=[credential()], endpoint=S3Endpoint("http://192.0.2.1", provider=provider))
+    with pytest.raises(Declined):
+        credentials.revoke(site, "abcdef", no)
+    assert told in questions[0]

@@ -84,16 +84,19 @@ class OpenStackObjects:
             return [bucket for bucket in pool.map(read, names) if bucket]
 
     def get(self, name: str) -> Bucket:
-        """One bucket, with its mark and counts."""
+        """One bucket, with its mark and counts. One of ours that another machine made is remembered from then on."""
         with self._site.doing(f"reading the bucket {name}", f"bucket {name}"):
             headers = self._api.head(_path(name)).headers
         folded = {key.lower(): value for key, value in headers.items()}
         prefix = _META.lower()
         metadata = {key.removeprefix(prefix): value for key, value in folded.items() if key.startswith(prefix)}
+        mark = Mark.from_metadata(metadata)
+        if mark and mark.owner == self._site.me.user_id and self._record.get(name) != mark:
+            self._record.put(name, mark)
         return Bucket(
             id=name,
             name=name,
-            mark=Mark.from_metadata(metadata),
+            mark=mark,
             created=times.from_epoch(folded.get("x-timestamp")),
             objects=_number(folded.get("x-container-object-count")),
             size_bytes=_number(folded.get("x-container-bytes-used")),

@@ -50,6 +50,13 @@ class Record:
                 found[unquote(entry.name)] = mark
         return found
 
+    def get(self, name: str) -> Mark | None:
+        """What is remembered of ``name``."""
+        try:
+            return Mark.from_text((self._folder / quote(name, safe="")).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
     def drop(self, name: str) -> None:
         """Forget ``name``; not being there is fine."""
         (self._folder / quote(name, safe="")).unlink(missing_ok=True)

@@ -130,6 +130,17 @@ def test_an_application_credential_is_told_the_way_out(stub: Stub, cloud: OpenSt
         cloud.identity.create_ec2_credential(mark=MARK)
 
 
+def test_a_bucket_that_another_machine_made_is_ours_once_it_was_asked_for(stub: Stub, cloud: OpenStackCloud) -> None:
+    stub.on("GET", PATHS["object-store"], Answer(200, [{"name": "bucket"}, {"name": "theirs"}]))
+    for name, mark in {"bucket": MARK, "theirs": Mark("lab-1", "somebody-else")}.items():
+        headers = {f"X-Container-Meta-{key}": value for key, value in mark.as_metadata().items()}
+        stub.on("HEAD", f"{PATHS['object-store']}/{name}", Answer(204, headers=headers))
+    assert [bucket.mark for bucket in cloud.objects.list()] == [None, None]
+    assert cloud.objects.get("bucket").mark == MARK
+    assert cloud.objects.get("theirs").mark == Mark("lab-1", "somebody-else")
+    assert [bucket.mark for bucket in cloud.objects.list()] == [MARK, None]
+
+
 def _project(stub: Stub, size: int) -> None:
     """A project that holds ``size`` of everything."""
     many = range(size)
