@@ -17,7 +17,7 @@ from chiops.errors import RemoteFailed
 from chiops.lab import serving, tokens
 from chiops.lab.spec import LabSpec, MountSpec
 from chiops.lab.volumes import mount_of
-from chiops.remote import built_image
+from chiops.remote import built_image, fuse
 
 if TYPE_CHECKING:
     from chiops.remote.ssh import Ssh
@@ -112,14 +112,16 @@ def _run(
 ) -> int:
     from chiops.remote.ansible import run_playbook
 
-    remotes = {REMOTE: remote_options(next(iter(access.values())))} if access else {}
+    key = next(iter(access.values()), None)
+    remotes = {REMOTE: remote_options(key)} if key else {}
+    mount_key = {"mount_bucket_access": fuse.key(key)} if key else {}
     title = f"configure {', '.join(node.name for node in nodes)}"
     with progress.task(title) as task, tempfile.TemporaryDirectory() as folder:
         run = run_playbook(
             "configure",
             nodes,
             variables={"configure_nodes": serving.with_contexts(wanted, Path(folder))},
-            secrets={"rclone_remotes": remotes, **settings},
+            secrets={"rclone_remotes": remotes, **mount_key, **settings},
             parent_task=task,
         )
     return run.changed
@@ -152,14 +154,20 @@ def _steps(spec: LabSpec, node: Node) -> list[str]:
     steps: list[str] = list(server.configure) if server else []
     if server and server.services and "docker" not in steps:
         steps.append("docker")
-    if mounts_of(spec, node.name) and "rclone" not in steps:
+    if "rclone" not in steps and any(mount.backend == "rclone" for mount in mounts_of(spec, node.name)):
         steps.append("rclone")
     return steps
 
 
 def _wanted(spec: LabSpec, node: Node, volumes: Mapping[str, Volume]) -> dict[str, object]:
     mounts = [
-        {"bucket": mount.bucket, "path": mount.path, "read_only": mount.read_only, "options": list(mount.options)}
+        {
+            "bucket": mount.bucket,
+            "path": mount.path,
+            "backend": mount.backend,
+            "read_only": mount.read_only,
+            "options": list(mount.options),
+        }
         for mount in mounts_of(spec, node.name)
     ]
     disks = [mount_of(volumes[name], path) for name, path in volumes_of(spec, node.name).items()]

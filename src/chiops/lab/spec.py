@@ -66,11 +66,12 @@ class BucketSpec(Strict):
 
 
 class MountSpec(Strict):
-    """A bucket mounted on a server with rclone, as a systemd unit."""
+    """A bucket mounted on a server by a FUSE backend, as a systemd unit."""
 
     bucket: BucketName
     server: Name
     path: AbsolutePath = "/mnt/object"
+    backend: Literal["rclone", "s3fs", "mountpoint-s3", "pond"] = "rclone"
     read_only: bool = True
     options: Annotated[tuple[str, ...], Field(strict=False)] = ()
 

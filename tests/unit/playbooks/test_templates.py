@@ -6,11 +6,13 @@ import configparser
 import shlex
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from chiops import assets
+from chiops.remote.fuse import BACKENDS
 
 
 def render(name: str, **variables: Any) -> str:
@@ -46,14 +48,19 @@ def test_remotes_have_what_they_were_given(secret: str) -> None:
     assert dict(parser["swift"]) == {"type": "swift", "user": "u"}
 
 
-def unit(**mount: Any) -> configparser.SectionProxy:
+def unit(backend: str = "rclone", **mount: Any) -> configparser.SectionProxy:
     text = render(
-        "systemd/rclone-mount.service.j2",
+        f"systemd/{backend}-mount.service.j2",
         mount_bucket={"bucket": "lab", "path": "/mnt/object", **mount},
         mount_bucket_user="cc",
         mount_bucket_remote="rclone_s3",
         mount_bucket_options=["--vfs-cache-mode=off"],
+        mount_bucket_rclone_config="",
+        mount_bucket_keys="/home/cc/.config/chiops",
+        mount_bucket_access={"url": "http://s3:9000", "region": "us-east-1", "access": "AKIA", "secret": "hush"},
     )
+    assert "hush" not in text
+    assert "AKIA" not in text
     return parsed(text)["Service"]
 
 
@@ -73,3 +80,21 @@ def test_the_unit_runs_as_the_user_and_comes_back() -> None:
     assert service["User"] == "cc"
     assert service["Type"] == "notify"
     assert service["Restart"] == "on-failure"
+
+
+@pytest.mark.parametrize("backend", sorted(BACKENDS))
+def test_every_backend_has_a_unit_and_a_task_file(backend: str) -> None:
+    tasks = assets.playbooks() / "roles" / "mount_bucket" / "tasks" / "backends" / f"{backend}.yml"
+    assert tasks.is_file()
+    service = unit(backend, options=["--mine=1"])
+    words = shlex.split(service["ExecStart"])
+    assert words[1] == BACKENDS[backend].program
+    assert "/mnt/object" in words
+    assert words[-1] == "--mine=1"
+    assert service["User"] == "cc"
+
+
+@pytest.mark.parametrize(("backend", "flag"), [("s3fs", "-oro"), ("mountpoint-s3", "--read-only")])
+def test_other_backends_are_read_only_too_unless_asked_otherwise(backend: str, flag: str) -> None:
+    assert flag in shlex.split(unit(backend)["ExecStart"])
+    assert flag not in shlex.split(unit(backend, read_only=False)["ExecStart"])
