@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from chiops.bench.formats import CEILING
 from chiops.bench.statistics import quantile
 from chiops.bench.table import Row
 
 _WIDTH = 860
-_LEFT, _RIGHT = 200, 84
+_LEFT, _RIGHT = 240, 84
 _ROW_HEIGHT = 46
 _TICKS = 5
 _COLOURS = 6
@@ -45,6 +46,7 @@ def throughput(rows: Sequence[Row]) -> str:
     middle = _LEFT + top * scale / 2
     parts.append(f'<text class="axis" x="{middle:.1f}" y="{bottom + 37}" text-anchor="middle">images per second</text>')
     several = len({row.workers for row in rows}) > 1
+    parts += _ceilings(rows, scale, bottom)
     for place, row in enumerate(rows):
         y = 14 + _ROW_HEIGHT * (place + 0.5)
         parts += _throughput_row(row, y, scale, colour(rows, row), with_workers=several)
@@ -53,7 +55,8 @@ def throughput(rows: Sequence[Row]) -> str:
 
 def _throughput_row(row: Row, y: float, scale: float, number: int, *, with_workers: bool) -> list[str]:
     low, median, high = (_LEFT + value * scale for value in _interval(row))
-    below = f"{row.cache}, {row.workers} workers" if with_workers else row.cache
+    below = ", ".join(part for part in (row.combination.way, row.cache) if part)
+    below = f"{below}, {row.workers} w" if with_workers else below
     name = f'<text class="name" x="{_LEFT - 16}" y="{y - 2:.1f}" text-anchor="end">{escape(row.format)}</text>'
     parts = [
         name,
@@ -70,6 +73,17 @@ def _throughput_row(row: Row, y: float, scale: float, number: int, *, with_worke
     parts.append(f'<line class="median" x1="{median:.1f}" y1="{y - 14:.1f}" x2="{median:.1f}" y2="{y + 14:.1f}"/></g>')
     beside = max(high, *(_LEFT + point * scale for point in row.points)) + 12
     parts.append(f'<text class="value" x="{beside:.1f}" y="{y + 5:.1f}">{row.images_per_s.median:.0f}</text>')
+    return parts
+
+
+def _ceilings(rows: Sequence[Row], scale: float, bottom: float) -> list[str]:
+    """A line through the whole chart for what decoding alone gives."""
+    parts = []
+    for row in rows:
+        if row.format == CEILING:
+            x = _LEFT + row.images_per_s.median * scale
+            parts.append(f'<line class="ceiling" x1="{x:.1f}" y1="8" x2="{x:.1f}" y2="{bottom}">')
+            parts.append(f"<title>decoding alone, {row.workers} workers</title></line>")
     return parts
 
 

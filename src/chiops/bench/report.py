@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from chiops import assets
-from chiops.bench import chart, formats, table, warnings
+from chiops.bench import accounting, chart, emulation, formats, layers, table, warnings
+from chiops.bench.matrix import Combination
 from chiops.bench.results import BenchRun
 from chiops.names import format_bytes
 
@@ -38,17 +39,47 @@ def verdict(run: BenchRun) -> str:
         return "The pipelines did not deliver the same samples, so these numbers must not be compared."
     if not found:
         return "No arm was measured."
-    sentences = [_of_format(name, found) for name in dict.fromkeys(row.format for row in found)]
+    names = [name for name in dict.fromkeys(row.format for row in found) if name != formats.CEILING]
+    sentences = [_of_ceiling(found), *(_of_format(name, found) for name in names), _of_emulation(run, found)]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
+def _of_ceiling(found: tuple[table.Row, ...]) -> str:
+    """What decoding alone allows, and who comes nearest to it from the bucket."""
+    ceilings = [row for row in found if row.format == formats.CEILING]
+    if not ceilings:
+        return ""
+    best = max(ceilings, key=lambda row: row.images_per_s.median)
+    return f"Decoding alone gives {best.images_per_s.median:.0f} images/s with {best.workers} workers: no storage gives more."
+
+
+def _of_emulation(run: BenchRun, found: tuple[table.Row, ...]) -> str:
+    """Which rows keep the emulated accelerator busy."""
+    busy = {
+        row.title: share
+        for row in found
+        if row.format != formats.CEILING and (share := row.median("accelerator_utilisation")) is not None
+    }
+    if not busy:
+        return ""
+    good = [title for title, share in busy.items() if share >= emulation.GOOD_UTILISATION]
+    best = max(busy, key=lambda title: busy[title])
+    what = (
+        f"the emulated accelerator ({run.options.get('emulate')}) busy for {emulation.GOOD_UTILISATION:.0%} of the time"
+    )
+    if good:
+        return f"Of {len(busy)} rows {len(good)} keep {what}, best {best} ({busy[best]:.0%})."
+    return f"None keeps {what}; best is {best} ({busy[best]:.0%})."
+
+
 def _of_format(name: str, found: tuple[table.Row, ...]) -> str:
-    """One sentence on a format: its best workers, warm and cold, against the local disk."""
+    """One sentence on a format: its best way, with the best workers, warm and cold, against the local disk."""
     mine = [row for row in found if row.format == name]
     best = max(mine, key=lambda row: row.images_per_s.median)
-    same = [row for row in mine if row.workers == best.workers]
+    same = [row for row in mine if _but_cache(row) == _but_cache(best)]
+    title = best.combination.name
     if best.against is None:
-        return f"{name} delivers {_speeds(same)}."
+        return f"{title} delivers {_speeds(same)}."
     if name == formats.BASELINE:
         return f"From the local disk the node takes in {_speeds(same)}."
     parts = []
@@ -58,7 +89,11 @@ def _of_format(name: str, found: tuple[table.Row, ...]) -> str:
             continue
         sure = "" if not ratio.low <= 1 <= ratio.high else ", no sure difference"
         parts.append(f"{ratio.median:.2f} times that when {row.cache} ({row.images_per_s.median:.0f}{sure})")
-    return f"{name} reaches {' and '.join(parts)}."
+    return f"{title} reaches {' and '.join(parts)}."
+
+
+def _but_cache(row: table.Row) -> Combination:
+    return replace(row.combination, cache="cold")
 
 
 def _speeds(rows: list[table.Row]) -> str:
@@ -73,7 +108,11 @@ def as_markdown(run: BenchRun) -> str:
     found = warnings.find(run)
     parts = [f"# Benchmark of {run.lab}", "", verdict(run), ""]
     parts += [f"- **{one.kind}**: {one.text}" for one in found]
-    parts += ["", table.markdown(run), _caption(run), "", "## Environment", ""]
+    parts += ["", table.markdown(run), _caption(run), "", "## Bytes, reconciled", "", accounting.markdown(run)]
+    parts += ["## Layers", "", layers.markdown(run)] if layers.lines(run) else []
+    mounts = _mounts(run)
+    parts += ["## Mounts", "", *(f"- {one}" for one in mounts), ""] if mounts else []
+    parts += ["## Environment", ""]
     parts += [f"- {name}: {value}" for name, value in _facts(run)]
     return "\n".join(parts) + "\n"
 
@@ -93,10 +132,15 @@ def as_html(run: BenchRun) -> str:
         verdict=verdict(run),
         findings=warnings.find(run),
         headers=table.HEADERS,
+        text_columns=table.TEXT_COLUMNS,
         rows=[(chart.colour(rows, row), row, table.cells(row)) for row in rows],
         caption=_caption(run),
         throughput=Markup(chart.throughput(rows)),  # noqa: S704 - our own SVG, its texts escaped where they are put in
         waits=Markup(chart.waits(rows)),  # noqa: S704
+        accounting=(accounting.HEADERS, accounting.lines(run), accounting.TEXT_COLUMNS),
+        layers=(layers.HEADERS, layers.lines(run), layers.TEXT_COLUMNS),
+        layer_titles=layers.TITLES,
+        mounts=_mounts(run),
         facts=_facts(run),
         raw=Markup(raw),  # noqa: S704
     )
@@ -109,6 +153,8 @@ def _caption(run: BenchRun) -> str:
         f"Median of {options.get('repetitions')} repetitions, each in a fresh container, in random order; "
         f"[…] is the 95 % bootstrap interval of the median; {timed}. "
         f"“vs local” is the ratio to {formats.BASELINE} with as many workers, warm if that was measured. "
+        "“of ceiling” is the share of what decoding alone gives with as many workers. "
+        "AU is the share of the time that the emulated accelerator computes. "
         "Net MB is what the interface towards the object store received in a whole pass, other traffic included; "
         "CPU covers the whole pass with its worker processes."
     )
@@ -124,10 +170,28 @@ def _facts(run: BenchRun) -> list[tuple[str, str]]:
     for name, facts_of in run.formats.items():
         size = f"{facts_of.split_bytes / 1e6:.1f} MB"
         facts.append((name, f"{facts_of.samples} of {facts_of.split_samples} samples, {size} stored"))
+    options["emulate"] = options.get("emulate") or "nothing"
     options["batches"] = options.get("batches") or "whole split"
     facts += [_fact(name, value) for name, value in options.items() if name != "lab"]
     facts += [_fact(name, value) for name, value in run.environment.items()]
     return facts
+
+
+def _mounts(run: BenchRun) -> list[str]:
+    """A sentence on each mount: what it was, and what its daemon counted in its first cold arm."""
+    found: dict[str, str] = {}
+    for arm in run.measured:
+        state, before = arm.mount_after, arm.mount_before
+        if arm.mount in found or not (state and before):
+            continue
+        counted = {name: value - before.counters.get(name, 0) for name, value in state.counters.items()}
+        text = ", ".join(f"{name} {value:,.0f}" for name, value in counted.items()) or "it keeps no counters"
+        options = " ".join(state.options) or "no options of its own"
+        found[arm.mount] = (
+            f"{arm.mount}: {state.version}, {options}; kernel flags {state.flags}; in a {arm.cache_declared} arm: {text}; "
+            f"cached on disk afterwards: {state.cache_files} files, {state.cache_bytes / 1e6:.1f} MB."
+        )
+    return list(found.values())
 
 
 def _fact(name: str, value: Any) -> tuple[str, str]:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from chiops.errors import DataError, NotFound
+from chiops.bench.matrix import Combination
 
 SCHEMA_VERSION = "1.1"
-_PREFIX = "bench-"
+PREFIX = "bench-"
+"""What the names of result files begin with."""
 
 
 class _Frozen(BaseModel):
@@ -110,11 +110,40 @@ class Method(_Frozen):
     mount: str | None = None
 
 
+class MountState(_Frozen):
+    """A FUSE mount, seen from the node: what its daemon has cached and counted.
+
+    ``restarted`` says that the daemon is another than when it was last looked at; ``flags`` are the kernel's; ``counters`` are
+    the backend's own, as it names them, and empty where it keeps none.
+    """
+
+    backend: str
+    options: tuple[str, ...]
+    version: str = "unknown"
+    flags: str = "unknown"
+    restarted: bool = False
+    cache_files: int = 0
+    cache_bytes: int = 0
+    counters: dict[str, float] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has nothing cached, in memory or on disk."""
+        return self.restarted and self.cache_files == 0
+
+
 class ArmResult(_Frozen):
-    """One arm: measured, or failed and why. ``place`` counts from 0 in the order of execution."""
+    """One arm: measured, or failed and why. ``place`` counts from 0 in the order of execution.
+
+    ``client``, ``fetcher`` and ``mount`` are "" where the format has no such choice.
+    """
 
     place: int
     format: str
+    client: str = ""
+    fetcher: str = ""
+    mount: str = ""
+    access: Literal["random", "serial"] = "random"
     workers: int
     cache_declared: Literal["cold", "warm"]
     repetition: int
@@ -123,7 +152,16 @@ class ArmResult(_Frozen):
     metrics: Metrics | None = None
     cache: Cache | None = None
     method: Method | None = None
+    mount_before: MountState | None = None
+    mount_after: MountState | None = None
     error: str = ""
+
+    @property
+    def combination(self) -> Combination:
+        """Which row it belongs to."""
+        return Combination(
+            self.format, self.client, self.fetcher, self.mount, self.access, self.workers, self.cache_declared
+        )
 
 
 class FormatFacts(_Frozen):
@@ -148,6 +186,7 @@ class BenchRun(_Frozen):
     finished: datetime | None = None
     options: dict[str, Any]
     planned_arms: int
+    left_out: tuple[str, ...] = ()
     formats: dict[str, FormatFacts]
     environment: dict[str, Any]
     arms: tuple[ArmResult, ...] = ()
@@ -156,7 +195,7 @@ class BenchRun(_Frozen):
     def file_name(self) -> str:
         """``bench-20261120T201500Z-object-lab.json``: sorts by time."""
         lab = re.sub(r"[^A-Za-z0-9._-]+", "-", self.lab).strip("-.") or "lab"
-        return f"{_PREFIX}{self.started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{lab}.json"
+        return f"{PREFIX}{self.started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{lab}.json"
 
     @property
     def measured(self) -> tuple[ArmResult, ...]:
@@ -179,50 +218,3 @@ class BenchRun(_Frozen):
     def with_arm(self, arm: ArmResult) -> Self:
         """The run with one more arm."""
         return self.model_copy(update={"arms": (*self.arms, arm)})
-
-
-def save(run: BenchRun, folder: Path) -> Path:
-    """Write the run to its file, whole or not at all, and give the path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / run.file_name
-    partial = path.with_suffix(".part")
-    partial.write_text(run.model_dump_json(indent=1) + "\n")
-    partial.replace(path)
-    return path
-
-
-def load(path: Path) -> BenchRun:
-    """Read a run's file.
-
-    Raises:
-        NotFound: there is no such file.
-        DataError: it is no result, or of a major version that this chiops does not know.
-    """
-    import json
-
-    try:
-        document = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise NotFound(f"there is no result {path}", todo="run `chiops bench run`") from None
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} cannot be read as a result", why=str(error)) from None
-    version = str(document.get("schema_version", "")) if isinstance(document, dict) else ""
-    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
-        raise DataError(
-            f"{path} has schema version {version or 'none'}, and this chiops reads {SCHEMA_VERSION}",
-            todo="use the chiops that wrote it, or run the benchmark again",
-        )
-    try:
-        return BenchRun.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"{path} is damaged", why=f"{where}: {first['msg']}") from None
-
-
-def latest(folder: Path) -> Path:
-    """The newest result in ``folder``; `NotFound` if there is none."""
-    found = sorted(folder.glob(f"{_PREFIX}*.json"))
-    if not found:
-        raise NotFound(f"there is no result in {folder}", todo="run `chiops bench run`")
-    return found[-1]

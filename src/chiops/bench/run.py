@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chiops import progress
-from chiops.bench import formats, provenance
-from chiops.bench.matrix import Arm, arms
+from chiops.bench import provenance
+from chiops.bench.arm import configure, facts_of
+from chiops.bench.files import save
+from chiops.bench.matrix import Arm, Plan, plan
+from chiops.bench.mounts import Keeper, Mounts
 from chiops.bench.options import BenchOptions
-from chiops.bench.results import ArmResult, BenchRun, Cache, FormatFacts, Metrics, save
+from chiops.bench.results import ArmResult, BenchRun, Cache, Method, Metrics
 from chiops.cloud.base import S3Access
 from chiops.errors import ChiopsError, DataError, RemoteFailed
 
@@ -20,10 +24,12 @@ if TYPE_CHECKING:
 
 DATA_ON_NODE = "/var/lib/chiops/data"
 CACHE_ON_NODE = "/var/lib/chiops/cache/bench"
+GIVE_UP_AFTER = 3
+"""So many arms that fail one after the other have a cause that the next one meets too: a revoked key, a full disk, no node."""
 
 Event = Callable[[dict[str, Any]], None]
-Launch = Callable[[dict[str, Any], Event], dict[str, Any]]
-"""Runs ``python -m loaders`` in a fresh container with this configuration and gives its result."""
+Launch = Callable[[dict[str, Any], Sequence[str], Event], dict[str, Any]]
+"""Runs ``python -m loaders`` in a fresh container with this configuration and these mounts, and gives its result."""
 
 
 def run_bench(ssh: Ssh, image: str, s3: S3Access, options: BenchOptions, out_dir: Path) -> BenchRun:
@@ -37,10 +43,15 @@ def run_bench(ssh: Ssh, image: str, s3: S3Access, options: BenchOptions, out_dir
 
     Raises:
         DataError: the dataset is not there in a format that was asked for.
-        RemoteFailed: the node or the image does not work at all.
+        RemoteFailed: the node, the image or a mount does not work at all.
     """
-    launch = _launcher(ssh, image, options)
-    return perform(launch, s3, options, out_dir, provenance.of_run(ssh, image))
+    planned = plan(options)
+    wanted = list(dict.fromkeys(arm.combination.mount for arm in planned.arms if arm.combination.mount))
+    with ExitStack() as stack:
+        keeper = stack.enter_context(Mounts(ssh, s3, wanted)) if wanted else None
+        return perform(
+            _launcher(ssh, image, options), s3, options, out_dir, provenance.of_run(ssh, image), keeper=keeper
+        )
 
 
 def perform(
@@ -50,33 +61,33 @@ def perform(
     out_dir: Path,
     origin: Mapping[str, Any],
     *,
+    keeper: Keeper | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> BenchRun:
     """`run_bench` over any way of launching a container; ``origin`` is what the control side knows of the environment."""
-    started = now()
-    with progress.task("Look what there is to read") as task:
-        answer = launch(
-            {"action": "inspect", "arms": [_config(s3, options, name) for name in options.formats]}, _feed(task)
-        )
-        facts = _facts(answer["formats"])
-    planned = arms(options)
+    started, planned = now(), plan(options)
+    bench = _Bench(launch, s3, options, keeper, now)
+    answer = bench.inspect(planned)
     run = BenchRun(
         state="running",
         lab=options.lab,
         started=started,
         options=options.as_json(),
-        planned_arms=len(planned),
-        formats=facts,
+        planned_arms=len(planned.arms),
+        left_out=planned.left_out,
+        formats=facts_of(answer["formats"]),
         environment={**answer["environment"], **origin},
     )
     save(run, out_dir)
     try:
-        with progress.task(f"Benchmark, {len(planned)} arms") as whole:
-            for place, arm in enumerate(planned):
-                whole.advance(place, total=len(planned), unit="arms")
-                run = run.with_arm(_measure(launch, s3, options, arm, place, now, parent=whole))
+        with progress.task(f"Benchmark, {len(planned.arms)} arms") as whole:
+            for place, arm in enumerate(planned.arms):
+                whole.advance(place, total=len(planned.arms), unit="arms")
+                run = run.with_arm(bench.measure(arm, place, parent=whole))
                 save(run, out_dir)
-            whole.advance(len(planned), total=len(planned), unit="arms")
+                if len(run.arms) >= GIVE_UP_AFTER and not any(one.metrics for one in run.arms[-GIVE_UP_AFTER:]):
+                    break
+            whole.advance(len(run.arms), total=len(planned.arms), unit="arms")
     except BaseException:
         save(run.model_copy(update={"state": "partial", "finished": now()}), out_dir)
         raise
@@ -103,85 +114,71 @@ def raise_for_state(run: BenchRun, path: Path) -> None:
             todo=f"run `chiops data prepare` again with all formats; the numbers, not to be compared, are in {path}",
         )
     if run.failures:
-        first = run.failures[0]
+        first, never = run.failures[0], run.planned_arms - len(run.arms)
+        rest = f" and {never} were given up" if never else ""
         raise RemoteFailed(
-            f"{len(run.failures)} of {run.planned_arms} arms failed, the first being {first.format} ({first.cache_declared})",
+            f"{len(run.failures)} of {run.planned_arms} arms failed{rest}, the first being {first.combination}",
             why=first.error,
-            todo=f"mend the cause and run again; what was measured is in {path}",
+            todo=f"mend the cause and run again; what was measured is in {path}, marked partial",
         )
 
 
-def _measure(
-    launch: Launch,
-    s3: S3Access,
-    options: BenchOptions,
-    arm: Arm,
-    place: int,
-    now: Callable[[], datetime],
-    *,
-    parent: progress.Task,
-) -> ArmResult:
-    seed = options.seed + arm.repetition
-    result = ArmResult(
-        place=place,
-        format=arm.format,
-        workers=arm.workers,
-        cache_declared=arm.cache,
-        repetition=arm.repetition,
-        seed=seed,
-        started=now(),
-    )
-    config = _config(s3, options, arm.format) | {"workers": arm.workers, "cache": arm.cache, "seed": seed}
-    try:
-        with progress.task(str(arm), parent=parent) as task:
-            answer = launch({"action": "run", "arm": config}, _feed(task))
-            metrics, cache = Metrics.model_validate(answer["metrics"]), Cache.model_validate(answer["cache"])
-            task.finish(f"{metrics.images_per_s:.0f} imgs/s")
-    except ChiopsError as error:
-        return result.model_copy(update={"error": error.sentence()})
-    return result.model_copy(update={"metrics": metrics, "cache": cache})
+class _Bench:
+    """What all arms of a run have in common."""
 
+    def __init__(
+        self, launch: Launch, s3: S3Access, options: BenchOptions, keeper: Keeper | None, now: Callable[[], datetime]
+    ) -> None:
+        self._launch, self._s3, self._options, self._keeper, self._now = launch, s3, options, keeper, now
 
-def _config(s3: S3Access, options: BenchOptions, name: str) -> dict[str, Any]:
-    """What the node side is told of an arm. Goes over stdin, since the key is in it."""
-    return {
-        "format": name,
-        "dataset": options.dataset,
-        "split": options.split,
-        "access": options.access,
-        "samples": options.samples,
-        "batch_size": options.batch_size,
-        "warmup_batches": options.warmup_batches,
-        "seed": options.seed,
-        "timeout_s": options.batch_timeout_s,
-        "data_dir": "/data",
-        "cache_dir": "/cache",
-        "mount_dir": "/bucket",
-        "s3": {
-            "url": s3.endpoint.url,
-            "region": s3.endpoint.region,
-            "bucket": s3.bucket,
-            "access": s3.access,
-            "secret": s3.secret,
-        },
-    }
+    def inspect(self, planned: Plan) -> dict[str, Any]:
+        """What there is to read, once for each format."""
+        first: dict[str, Arm] = {}
+        for arm in planned.arms:
+            first.setdefault(arm.combination.format, arm)
+        with progress.task("Look what there is to read") as task:
+            configs = [configure(arm.combination, self._options, self._s3) for arm in first.values()]
+            volumes = [volume for arm in first.values() for volume in self._volumes(arm)]
+            return self._launch({"action": "inspect", "arms": configs}, volumes, _feed(task))
 
-
-def _facts(found: Mapping[str, dict[str, Any]]) -> dict[str, FormatFacts]:
-    """What there is, by format; an error for the first format whose data is not there."""
-    for name, answer in found.items():
-        if "what" in answer:
-            raise DataError(f"{name} cannot run: {answer['what']}", why=answer["why"], todo=answer["todo"])
-    facts = {name: FormatFacts.model_validate(answer) for name, answer in found.items()}
-    counts = {one.split_samples for one in facts.values()}
-    if len(counts) > 1:
-        sides = ", ".join(f"{name} has {one.split_samples}" for name, one in facts.items())
-        raise DataError(
-            "the formats do not hold the same samples",
-            why=sides,
-            todo="run `chiops data prepare` again with all formats",
+    def measure(self, arm: Arm, place: int, *, parent: progress.Task) -> ArmResult:
+        """One arm; a failure is a result too."""
+        one, seed = arm.combination, self._options.seed + arm.repetition
+        result = ArmResult(
+            place=place,
+            format=one.format,
+            client=one.client,
+            fetcher=one.fetcher,
+            mount=one.mount,
+            access=one.access,
+            workers=one.workers,
+            cache_declared=one.cache,
+            repetition=arm.repetition,
+            seed=seed,
+            started=self._now(),
         )
-    return facts
+        config = configure(one, self._options, self._s3) | {"seed": seed}
+        found: dict[str, Any] = {}
+        try:
+            with progress.task(str(arm), parent=parent) as task:
+                if self._keeper and one.mount:
+                    look = self._keeper.empty if one.cache == "cold" else self._keeper.state
+                    found["mount_before"] = look(one.mount)
+                answer = self._launch({"action": "run", "arm": config}, self._volumes(arm), _feed(task))
+                found["metrics"] = metrics = Metrics.model_validate(answer["metrics"])
+                found["cache"] = Cache.model_validate(answer["cache"])
+                if answer.get("method"):
+                    found["method"] = Method.model_validate(answer["method"])
+                if self._keeper and one.mount:
+                    found["mount_after"] = self._keeper.state(one.mount)
+                task.finish(f"{metrics.images_per_s:.0f} imgs/s")
+        except ChiopsError as error:
+            found = {"error": error.sentence(), "mount_before": found.get("mount_before")}
+        return result.model_copy(update=found)
+
+    def _volumes(self, arm: Arm) -> list[str]:
+        mount = arm.combination.mount
+        return [f"{self._keeper.path(mount)}:/bucket:ro"] if self._keeper and mount else []
 
 
 def _feed(task: progress.Task) -> Event:
@@ -200,18 +197,15 @@ def _launcher(ssh: Ssh, image: str, options: BenchOptions) -> Launch:
     from chiops.remote.container import Limits, run_module
 
     limits = Limits(memory=options.memory)
+    always = (f"{DATA_ON_NODE}:/data:ro", f"{CACHE_ON_NODE}:/cache")
 
-    mounts = [f"{DATA_ON_NODE}:/data:ro", f"{CACHE_ON_NODE}:/cache"]
-    if any(formats.find(name).mount for name in options.formats):
-        mounts.append(f"{options.mount}:/bucket:ro,rslave")
-
-    def launch(config: dict[str, Any], on_event: Event) -> dict[str, Any]:
+    def launch(config: dict[str, Any], volumes: Sequence[str], on_event: Event) -> dict[str, Any]:
         return run_module(
             ssh,
             image,
             "loaders",
             config,
-            mounts=mounts,
+            mounts=(*always, *volumes),
             limits=limits,
             on_event=on_event,
             timeout_s=options.arm_timeout_s,

@@ -16,6 +16,8 @@ _FEWEST_REPETITIONS = 3
 _SHORTEST_S = 1.0
 _MEMORIES = 5
 _WARM_FETCH_FROM = 0.05
+_WIRE_FROM, _WIRE_TO = 0.95, 1.25
+_READS_NO_NETWORK = (formats.BASELINE, formats.CEILING)
 
 
 class Kind(enum.StrEnum):
@@ -30,6 +32,9 @@ class Kind(enum.StrEnum):
     SHORT = "short"
     CACHE_STATE = "cache-state"
     WARM_FETCHED = "warm-fetched"
+    WIRE_EXCESS = "wire-excess"
+    COLD_SERVED = "cold-served"
+    LEFT_OUT = "left-out"
     SMALL_DATASET = "small-dataset"
 
 
@@ -57,11 +62,16 @@ def _of_run(run: BenchRun) -> Iterator[Finding]:
             "Prepare the data again, all formats from one tree.",
         )
     for arm in run.failures:
-        who = f"{arm.format}, {arm.cache_declared}, {arm.workers} workers, repetition {arm.repetition + 1}"
+        who = f"{arm.combination}, repetition {arm.repetition + 1}"
         yield Finding(Kind.ARM_FAILED, f"{who} failed and is missing: {arm.error}")
     missing = run.planned_arms - len(run.arms)
     if missing > 0:
-        yield Finding(Kind.INTERRUPTED, f"The run was interrupted: {missing} of {run.planned_arms} arms never ran.")
+        yield Finding(
+            Kind.INTERRUPTED,
+            f"The run did not come to its end: {missing} of {run.planned_arms} arms never ran. What is here is partial.",
+        )
+    for sentence in run.left_out:
+        yield Finding(Kind.LEFT_OUT, f"Left out: {sentence}")
 
 
 def _of_rows(run: BenchRun) -> Iterator[Finding]:
@@ -81,18 +91,43 @@ def _of_rows(run: BenchRun) -> Iterator[Finding]:
         if row.measured_cache != row.cache:
             text = f"{row.title}: the caches were meant to be {row.cache} and measured as {row.measured_cache}."
             yield Finding(Kind.CACHE_STATE, text)
-        arms = [arm for arm in run.measured if (arm.format, arm.workers, arm.cache_declared) == _key(row)]
-        timed = statistics.median(arm.metrics.timed_s for arm in arms if arm.metrics)
+        cold = [arm.mount_before for arm in row.arms if arm.mount_before and row.cache == "cold"]
+        if any(not state.is_empty for state in cold):
+            text = f"{row.title}: the mount's daemon was not started anew with empty caches before each repetition."
+            yield Finding(Kind.CACHE_STATE, text)
+        timed = statistics.median(one.timed_s for one in row.metrics)
         if timed < _SHORTEST_S:
             text = f"{row.title} was timed for {timed:.2f} s only; take more batches or a larger dataset."
             yield Finding(Kind.SHORT, text)
-        needed = statistics.median(arm.metrics.sample_bytes for arm in arms if arm.metrics)
-        if row.cache == "warm" and row.received_bytes and row.received_bytes > _WARM_FETCH_FROM * needed:
-            text = (
-                f"{row.title} still received {row.received_bytes / 1e6:.1f} MB, {row.received_bytes / needed:.0%} of what "
-                "its samples weigh: it was not all served from caches, or other traffic passed."
-            )
-            yield Finding(Kind.WARM_FETCHED, text)
+        yield from _of_wire(row)
+
+
+def _of_wire(row: table.Row) -> Iterator[Finding]:
+    """Whether what came over the network fits what was delivered."""
+    needed, received = row.median("sample_bytes"), row.median("net_received_bytes")
+    if not needed or received is None or row.format in _READS_NO_NETWORK:
+        return
+    ratio = row.median("net_ratio")
+    share = received / needed if ratio is None else ratio
+    has_caches = row.format not in formats.FORMATS or "warm" in formats.find(row.format).caches
+    if row.cache == "warm" and share > _WARM_FETCH_FROM:
+        text = (
+            f"{row.title} still received {received / 1e6:.1f} MB, {share:.0%} of what its samples weigh: it was not all "
+            "served from caches, or other traffic passed."
+        )
+        yield Finding(Kind.WARM_FETCHED, text)
+    if row.cache == "cold" and share > _WIRE_TO:
+        text = (
+            f"{row.title} received {received / 1e6:.1f} MB, {share:.2f} times what its samples weigh: "
+            "it reads ahead of what it needs, or other traffic passed."
+        )
+        yield Finding(Kind.WIRE_EXCESS, text)
+    if row.cache == "cold" and share < _WIRE_FROM and not (has_caches and (row.median("epochs") or 1) > 1):
+        text = (
+            f"{row.title} received {received / 1e6:.1f} MB, only {share:.0%} of what its samples weigh: "
+            "something nearer than the object store served the rest."
+        )
+        yield Finding(Kind.COLD_SERVED, text)
 
 
 def _of_size(run: BenchRun) -> Iterator[Finding]:
@@ -106,7 +141,3 @@ def _of_size(run: BenchRun) -> Iterator[Finding]:
             f"({memory / 1e9:.1f} GB): warm rows are served from memory, and cold ones are cold only because the page "
             "cache was dropped; a host below the node may still hold the data.",
         )
-
-
-def _key(row: table.Row) -> tuple[str, int, str]:
-    return row.format, row.workers, row.cache

@@ -1,95 +1,147 @@
-"""``chiops bench``: input pipelines, measured on a node."""
+"""``chiops bench run``: input pipelines, measured on a node. What is done with results: `chiops.cli.bench_results`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from chiops.cli.bench_results import RESULTS, ResultsOption, console, register
 from chiops.cli.common import LabOption, command, options
 from chiops.cli.common import app as group
+from chiops.errors import UsageError
 from chiops.output import Format, emit
 
+if TYPE_CHECKING:
+    from chiops.bench.options import BenchOptions
+
 app = group("bench", "Input pipelines, measured in containers on a node.")
-ResultsOption = Annotated[Path, typer.Option("--results", help="The folder of results.")]
-RESULTS = Path("results")
 Split = Literal["training", "validation", "evaluation"]
-Access = Literal["random", "serial"]
+Several = list[str] | None
 
 
-@command(app, "run", epilog="Example: chiops bench run --format imagefolder-local --format litdata --workers 2")
+def _axis(name: str, help_: str) -> Any:
+    return typer.Option(name, help=f"{help_} Several: with commas, or again.", show_default=False)
+
+
+@command(app, "run", epilog="Example: chiops bench run --format all --fetcher vanilla,stream --workers 0,2,4")
 def run(
     format_: Annotated[
-        list[str] | None, typer.Option("--format", "-f", help="An input pipeline; again for more.", show_default=False)
+        Several, typer.Option("--format", "-f", help="An input pipeline, or all.", show_default=False)
     ] = None,
+    client: Annotated[Several, _axis("--client", "S3 library: obstore, boto3 or s3fs.")] = None,
+    fetcher: Annotated[Several, _axis("--fetcher", "vanilla, threaded, asyncio or stream.")] = None,
+    fetchers: Annotated[int, typer.Option(help="Requests in flight per worker; 0 for the fetcher's own default.")] = 0,
+    mount: Annotated[
+        Several,
+        typer.Option(
+            "--mount",
+            help="rclone, s3fs, mountpoint-s3 or pond, options of its own after it in one quoted word; again for more.",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[Several, _axis("--workers", "DataLoader workers.")] = None,
+    access: Annotated[Several, _axis("--access", "random or serial.")] = None,
+    cache: Annotated[Several, _axis("--cache", "cold or warm; both by default.")] = None,
     dataset: Annotated[str, typer.Option(help="The dataset, as prepared.")] = "food11-synthetic",
     split: Annotated[Split, typer.Option(help="Which part of the dataset.")] = "training",
-    workers: Annotated[
-        list[int] | None, typer.Option(help="DataLoader workers; again for more.", show_default=False)
-    ] = None,
-    cache: Annotated[list[str] | None, typer.Option(help="cold or warm; both by default.", show_default=False)] = None,
     batch_size: Annotated[int, typer.Option(help="Images per batch.")] = 32,
-    batches: Annotated[int, typer.Option(help="Batches per arm; 0 for the whole split.")] = 0,
+    batches: Annotated[int, typer.Option(help="Batches per epoch; 0 for the whole split.")] = 0,
+    epochs: Annotated[int, typer.Option(help="Passes over the samples, in one process.")] = 1,
     repeat: Annotated[int, typer.Option(help="Repetitions of each arm, in fresh containers.")] = 3,
-    access: Annotated[Access, typer.Option(help="Order of the samples.")] = "random",
+    emulate: Annotated[
+        str, typer.Option(help="Compute per batch: h100, a100 (MLPerf Storage's ResNet-50) or seconds.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Of the order of samples and arms.")] = 42,
+    memory: Annotated[
+        str | None, typer.Option(help="Limit of the container's memory, as in 4g.", show_default=False)
+    ] = None,
     node: Annotated[str | None, typer.Option(help="On which node; the first by default.", show_default=False)] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show which arms would run, and run none.")] = False,
     lab: LabOption = None,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Measure input pipelines on a node: one container per arm, one JSON file per run."""
-    from chiops.bench import table
+    from chiops.bench.formats import expand
     from chiops.bench.options import BenchOptions
+    from chiops.data.catalog import root_of
+
+    lists = {
+        "formats": expand(_split(format_)),
+        "clients": _split(client),
+        "fetchers": _split(fetcher),
+        "mounts": tuple(mount or ()),
+        "workers": tuple(map(_number, _split(workers))),
+        "access": _split(access),
+        "caches": _split(cache),
+    }
+    given: dict[str, Any] = {name: tuple(dict.fromkeys(values)) for name, values in lists.items() if values}
+    chosen = BenchOptions(
+        lab=lab or "lab",
+        dataset=dataset,
+        root=root_of(dataset),
+        split=split,
+        fetchers_in_flight=fetchers,
+        repetitions=repeat,
+        epochs=epochs,
+        batch_size=batch_size,
+        batches=batches,
+        emulate=emulate,
+        seed=seed,
+        memory=memory,
+        **given,
+    )
+    if plan:
+        _show(chosen)
+    else:
+        _run(chosen, lab, node, results)
+
+
+def _run(chosen: BenchOptions, lab: str | None, node: str | None, results: Path) -> None:
+    from dataclasses import replace
+
+    from chiops.bench import table
     from chiops.bench.run import raise_for_state, run_bench
     from chiops.lab.session import opened
     from chiops.remote.bench_image import ensure_bench_image
     from chiops.remote.ssh import Ssh
 
-    lists = {"formats": format_, "caches": cache, "workers": workers}
-    given: Any = {name: tuple(values) for name, values in lists.items() if values}
     with opened(lab) as session:
         where, bucket = session.node(node), session.bucket()
-        if mount := session.mount(where, bucket):
-            given["mount"] = mount
-        chosen = BenchOptions(
-            lab=session.lab.name,
-            dataset=dataset,
-            split=split,
-            repetitions=repeat,
-            batch_size=batch_size,
-            batches=batches,
-            access=access,
-            seed=seed,
-            **given,
-        )
         image = ensure_bench_image([where], session.places.compute.node_settings)
-        measured = run_bench(Ssh(where), image, bucket, chosen, results)
+        measured = run_bench(Ssh(where), image, bucket, replace(chosen, lab=session.lab.name), results)
     path = results / measured.file_name
     if options.output is Format.TABLE:
-        from rich.console import Console
-
-        Console(width=None if typer.get_text_stream("stdout").isatty() else 160).print(table.rich_table(measured))
+        console().print(table.rich_table(measured))
     emit(measured.model_dump(mode="json"), options.output, text=f"\n{path}\nNext: chiops bench report")
     raise_for_state(measured, path)
 
 
-@command(app, "report", epilog="Example: chiops bench report results/object-lab-20261120T201500Z.json")
-def report(
-    result: Annotated[
-        Path | None, typer.Argument(help="A result file; the latest by default.", show_default=False)
-    ] = None,
-    results: ResultsOption = RESULTS,
-) -> None:
-    """Write a result as one HTML page that needs nothing else, and as Markdown."""
-    from chiops.bench import report as reports
-    from chiops.bench.results import latest, load
+def _show(chosen: BenchOptions) -> None:
+    from chiops.bench import matrix
 
-    path = result or latest(results)
-    loaded = load(path)
-    written = reports.write(loaded, path.parent)
-    emit(
-        {"result": path, "html": written.html, "markdown": written.markdown, "verdict": reports.verdict(loaded)},
-        options.output,
-        text=f"{reports.verdict(loaded)}\n\n{written.html.resolve()}\n{written.markdown.resolve()}",
-    )
+    planned = matrix.plan(chosen)
+    found = [
+        {**{name: getattr(one, name) for name in _COLUMNS}, "repetitions": times} for one, times in matrix.rows(planned)
+    ]
+    data = {"arms": len(planned.arms), "rows": found, "left_out": planned.left_out}
+    emit(data, options.output, table=found, text="\n".join([f"\n{len(planned.arms)} arms.", *planned.left_out]))
+
+
+_COLUMNS = ("format", "client", "fetcher", "mount", "access", "workers", "cache")
+
+
+def _split(values: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a number of workers", todo="write --workers 0,2,4") from None
+
+
+register(app)

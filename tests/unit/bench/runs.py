@@ -16,10 +16,12 @@ from chiops.loaders.usage import Spent
 STARTED = datetime(2026, 11, 20, 20, 15, tzinfo=UTC)
 BATCH = 32
 BATCHES = 32
+WEIGHT = BATCH * BATCHES * 60_000
+"""Bytes of the samples that an arm delivers."""
 
 
 def numbers(
-    images_per_s: float, *, received: int | None = 0, digest: int = 7, batches: int = BATCHES
+    images_per_s: float, *, received: int | None = WEIGHT, digest: int = 7, batches: int = BATCHES
 ) -> dict[str, Any]:
     """What the node side reports of a pass at an even pace; the first batch took half a second."""
     wait = BATCH / images_per_s
@@ -37,10 +39,14 @@ def arm(
     repetition: int = 0,
     workers: int = 2,
     measured: Literal["cold", "warm", "mixed", "unknown"] | None = None,
-    received: int | None = 0,
+    received: int | None = -1,
     digest: int = 7,
+    extra: Mapping[str, Any] | None = None,
+    **choices: Any,
 ) -> ArmResult:
-    """A measured arm."""
+    """A measured arm; a cold one received what its samples weigh, a warm one nothing, unless ``received`` says otherwise."""
+    if received == -1:
+        received = WEIGHT if cache == "cold" else 0
     return ArmResult(
         place=0,
         format=name,
@@ -49,8 +55,9 @@ def arm(
         repetition=repetition,
         seed=42 + repetition,
         started=STARTED,
-        metrics=Metrics.model_validate(numbers(images_per_s, received=received, digest=digest)),
+        metrics=Metrics.model_validate(numbers(images_per_s, received=received, digest=digest) | dict(extra or {})),
         cache=Cache(declared=cache, measured=measured or cache, verified=measured in (None, cache), page_share=0.0),
+        **choices,
     )
 
 

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chiops.bench.files import latest, load
 from chiops.bench.options import BenchOptions
-from chiops.bench.results import BenchRun, latest, load
-from chiops.bench.run import perform, raise_for_state
+from chiops.bench.results import BenchRun, MountState
+from chiops.bench.run import GIVE_UP_AFTER, perform, raise_for_state
 from chiops.cloud.base import S3Access, S3Endpoint
 from chiops.errors import DataError, RemoteFailed
 from tests.unit.bench import runs
@@ -23,11 +24,15 @@ class Node:
 
     def __init__(self, arm: Callable[[dict[str, Any]], dict[str, Any]] | None = None, **found: dict[str, Any]) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.volumes: list[tuple[str, ...]] = []
         self._arm = arm or (lambda _: runs.numbers(300))
         self._found = {"imagefolder-local": HERE, "litdata": HERE} | found
 
-    def launch(self, config: dict[str, Any], on_event: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    def launch(
+        self, config: dict[str, Any], volumes: Sequence[str], on_event: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any]:
         self.asked.append(config)
+        self.volumes.append(tuple(volumes))
         if config["action"] == "inspect":
             return {"formats": self._found, "environment": {"kernel": "6.1"}}
         on_event({"event": "note", "text": "setting caches"})
@@ -36,9 +41,29 @@ class Node:
         return {"metrics": self._arm(config["arm"]), "cache": {"declared": cache, "measured": cache, "verified": True}}
 
 
-def bench(node: Node, out: Path, **changes: Any) -> BenchRun:
+class Mounts:
+    """Remembers what was done to which mount."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, str]] = []
+
+    def path(self, mount: str) -> str:
+        return f"/run/chiops-bench/{mount}"
+
+    def empty(self, mount: str) -> MountState:
+        self.done.append(("empty", mount))
+        return MountState(backend=mount, options=(), restarted=True)
+
+    def state(self, mount: str) -> MountState:
+        self.done.append(("state", mount))
+        return MountState(backend=mount, options=(), counters={"bytes": 5.0})
+
+
+def bench(node: Node, out: Path, keeper: Mounts | None = None, **changes: Any) -> BenchRun:
     options = BenchOptions(lab="object-lab", **changes)
-    return perform(node.launch, S3, options, out, {"node": "n1"}, now=lambda: datetime(2026, 1, 2, tzinfo=UTC))
+    return perform(
+        node.launch, S3, options, out, {"node": "n1"}, keeper=keeper, now=lambda: datetime(2026, 1, 2, tzinfo=UTC)
+    )
 
 
 def test_every_arm_is_measured_and_the_file_holds_the_run(tmp_path: Path) -> None:
@@ -58,9 +83,10 @@ def test_all_formats_of_a_repetition_get_the_same_seed_and_repetitions_differ(tm
 
 def test_formats_are_told_the_same_but_for_their_name(tmp_path: Path) -> None:
     node = Node()
-    bench(node, tmp_path, repetitions=1, caches=("cold",), batches=10, access="serial")
-    first, second = (dict(one["arm"]) for one in node.asked if one["action"] == "run")
-    assert {first.pop("format"), second.pop("format")} == {"imagefolder-local", "litdata"}
+    bench(node, tmp_path, repetitions=1, caches=("cold",), batches=10, access=("serial",))
+    told = {one["arm"]["format"]: dict(one["arm"]) for one in node.asked if one["action"] == "run"}
+    assert told["imagefolder-local"].pop("fetcher") == "vanilla"  # litdata has a way of its own
+    first, second = ({**one, "format": ""} for one in told.values())
     assert first == second
     assert first["samples"] == 320
     assert first["access"] == "serial"
@@ -141,3 +167,49 @@ def test_missing_data_says_what_to_run_before_any_arm_and_writes_nothing(tmp_pat
 def test_formats_of_different_size_are_refused_before_any_arm(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="imagefolder-local has 1024, litdata has 900"):
         bench(Node(litdata=HERE | {"split_samples": 900}), tmp_path)
+
+
+def test_a_mount_is_emptied_before_each_cold_arm_and_only_looked_at_before_a_warm_one(tmp_path: Path) -> None:
+    node, mounts = Node(**{"imagefolder-mount": HERE}), Mounts()
+    run = bench(node, tmp_path, mounts, formats=("imagefolder-mount",), mounts=("rclone", "s3fs"), repetitions=1)
+    assert sorted(mounts.done) == sorted(
+        (what, mount) for mount in ("rclone", "s3fs") for what in ("empty", "state", "state", "state")
+    )
+    assert set(node.volumes[1:]) == {(f"/run/chiops-bench/{mount}:/bucket:ro",) for mount in ("rclone", "s3fs")}
+    for arm in run.arms:
+        assert arm.mount_before is not None
+        assert arm.mount_before.is_empty == (arm.cache_declared == "cold")
+        assert arm.mount_after is not None
+        assert arm.mount_after.counters == {"bytes": 5.0}
+    assert load(latest(tmp_path)) == run
+
+
+def test_a_cause_that_every_arm_meets_ends_the_run_early_and_keeps_what_there_is(tmp_path: Path) -> None:
+    calls = 0
+
+    def arm(config: dict[str, Any]) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        if calls > 4:
+            raise RemoteFailed("the sample cannot be read", why="the key was revoked")
+        return runs.numbers(300)
+
+    run = bench(Node(arm), tmp_path)
+    assert (run.state, len(run.measured), len(run.failures)) == ("partial", 4, GIVE_UP_AFTER)
+    with pytest.raises(RemoteFailed, match=r"3 of 12 arms failed and 5 were given up.*the key was revoked") as caught:
+        raise_for_state(run, tmp_path / run.file_name)
+    assert "marked partial" in caught.value.todo
+
+
+def test_choices_reach_the_node_and_the_result(tmp_path: Path) -> None:
+    node = Node(object=HERE)
+    run = bench(
+        node, tmp_path, formats=("object",), clients=("boto3",), fetchers=("stream",), fetchers_in_flight=8,
+        emulate="h100", batch_size=100, epochs=2, repetitions=1,
+    )  # fmt: skip
+    (arm,) = [one["arm"] for one in node.asked if one["action"] == "run"]
+    told = {name: arm[name] for name in ("client", "fetcher", "fetchers", "epochs")}
+    assert told == {"client": "boto3", "fetcher": "stream", "fetchers": 8, "epochs": 2}
+    assert arm["emulate_s"] == pytest.approx(0.056)
+    assert str(run.arms[0].combination) == "object (boto3, stream), cold, random, 2 workers"
+    assert run.options["emulate_s"] == pytest.approx(0.056)

@@ -18,8 +18,8 @@ def test_numbers_are_medians_and_ratios_are_to_the_warm_local_disk() -> None:
     cold = found["litdata", "cold"]
     assert cold.images_per_s.median == pytest.approx(200)
     assert (cold.images_per_s.low, cold.images_per_s.high) == (pytest.approx(198), pytest.approx(202))
-    assert cold.batches_per_s == pytest.approx(200 / 32)
-    assert cold.avg_batch_s == pytest.approx(32 / 200)
+    assert cold.median("batches_per_s") == pytest.approx(200 / 32)
+    assert cold.median("avg_batch_s") == pytest.approx(32 / 200)
     assert cold.against is not None
     assert cold.against.median == pytest.approx(0.5)
     base = found["imagefolder-local", "warm"].against
@@ -65,4 +65,36 @@ def test_the_terminal_table_fits_eighty_characters_whole() -> None:
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "imagefolder-local" in text
     assert "400 [398, 402]" in text
+    assert "…" not in text
+
+
+MANY = [
+    runs.arm("decode-ceiling", "warm", 500),
+    runs.arm("imagefolder-local", "warm", 400, fetcher="vanilla"),
+    runs.arm("imagefolder-local", "warm", 300, fetcher="threaded"),
+    runs.arm("object", "cold", 40, client="s3fs", fetcher="vanilla"),
+    runs.arm("object", "cold", 450, client="obstore", fetcher="stream", extra={"accelerator_utilisation": 0.93}),
+]
+
+
+def test_ways_are_rows_of_their_own_against_plain_local_files_and_the_ceiling() -> None:
+    found = {row.combination.name: row for row in rows(runs.run(extra=MANY))}
+    assert list(found) == [
+        "imagefolder-local (vanilla)", "imagefolder-local (threaded)",
+        "object (obstore, stream)", "object (s3fs, vanilla)", "decode-ceiling",
+    ]  # fmt: skip
+    ratios = [row.against.median if row.against else None for row in found.values()]
+    assert ratios == [pytest.approx(share) if share else None for share in (1, 0.75, 1.125, 0.1, None)]
+    shown = dict(zip(HEADERS, cells(found["object (obstore, stream)"]), strict=True))
+    assert (shown["how"], shown["of ceiling"], shown["AU"]) == ("obstore, stream", "90%", "93%")
+
+
+def test_ways_fit_the_terminal_too() -> None:
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=80)
+    console.print(rich_table(runs.run(extra=MANY)))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "obstore, stream" in text
+    assert "450 [450, 450]" in text
     assert "…" not in text

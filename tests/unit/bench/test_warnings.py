@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chiops.bench.results import ArmResult, BenchRun
+from chiops.bench.results import ArmResult, BenchRun, MountState
 from chiops.bench.warnings import Kind, find
 from tests.unit.bench import runs
 
@@ -40,7 +40,9 @@ def test_noise_counts_from_ten_percent_of_the_mean() -> None:
 
 def test_arms_that_never_ran_are_counted() -> None:
     found = find(runs.run(runs.TYPICAL, state="partial", planned=15))
-    assert [one.text for one in found] == ["The run was interrupted: 3 of 15 arms never ran."]
+    assert [one.text for one in found] == [
+        "The run did not come to its end: 3 of 15 arms never ran. What is here is partial."
+    ]
 
 
 def test_two_repetitions_are_too_few() -> None:
@@ -56,11 +58,43 @@ def test_a_second_of_measuring_is_short() -> None:
 
 
 def test_a_warm_arm_that_still_fetches_is_found_and_a_cold_one_may() -> None:
-    weight = runs.BATCHES * runs.BATCH * 60_000
-    warm = [runs.arm("litdata", "warm", 400, repetition=n, received=weight // 10) for n in range(3)]
-    cold = [runs.arm("litdata", "cold", 200, repetition=n, received=weight) for n in range(3)]
+    warm = [runs.arm("litdata", "warm", 400, repetition=n, received=runs.WEIGHT // 10) for n in range(3)]
+    cold = [runs.arm("litdata", "cold", 200, repetition=n, received=runs.WEIGHT) for n in range(3)]
     local = {key: points for key, points in runs.TYPICAL.items() if key[0] == "imagefolder-local"}
     assert kinds(runs.run(local, extra=[*cold, *warm])) == [Kind.WARM_FETCHED]
+
+
+@pytest.mark.parametrize(("share", "kind"), [(0.5, Kind.COLD_SERVED), (1.6, Kind.WIRE_EXCESS)])
+def test_a_cold_row_whose_bytes_do_not_add_up_is_found(share: float, kind: Kind) -> None:
+    received = int(runs.WEIGHT * share)
+    cold = [runs.arm("object", "cold", 200, repetition=n, received=received, client="obstore") for n in range(3)]
+    local = {key: points for key, points in runs.TYPICAL.items() if key[0] == "imagefolder-local"}
+    found = {one.kind: one.text for one in find(runs.run(local, extra=cold))}
+    assert list(found) == [kind]
+    assert "object (obstore), cold received" in found[kind]
+
+
+def test_a_mount_that_was_not_emptied_is_no_cold_one() -> None:
+    stale = MountState(backend="rclone", options=(), restarted=True, cache_files=3)
+    fresh = MountState(backend="rclone", options=(), restarted=True)
+    local = {key: points for key, points in runs.TYPICAL.items() if key[0] == "imagefolder-local"}
+
+    def found(state: MountState) -> list[Kind]:
+        arms = [
+            runs.arm("imagefolder-mount", "cold", 90, repetition=n, mount="rclone", mount_before=state)
+            for n in range(3)
+        ]
+        return kinds(runs.run(local, extra=arms))
+
+    assert found(fresh) == []
+    assert found(stale) == [Kind.CACHE_STATE]
+
+
+def test_what_was_left_out_is_said() -> None:
+    run = runs.run(runs.TYPICAL).model_copy(
+        update={"left_out": ("object with boto3 and asyncio: boto3 has no asyncio.",)}
+    )
+    assert [one.text for one in find(run)] == ["Left out: object with boto3 and asyncio: boto3 has no asyncio."]
 
 
 def test_a_split_below_five_memories_is_small() -> None:

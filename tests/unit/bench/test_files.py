@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chiops.bench.results import latest, load, save
+from chiops.bench.files import latest, load, save
 from chiops.errors import DataError, NotFound
 from tests.unit.bench import runs
 
