@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import chiops
-from chiops.cli import doctor, lifecycle, nodes, status
+from chiops.cli import doctor, lifecycle, nodes, status, sweep
 from chiops.cli.common import OutputOption, SiteOption, VerboseOption, YesOption, remember
 from chiops.cli.nouns import Root
 
@@ -48,6 +48,7 @@ def root(
 
 lifecycle.register(app)
 status.register(app)
+sweep.register(app)
 nodes.register(app)
 doctor.register(app)
 

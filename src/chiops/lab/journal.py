@@ -159,7 +159,7 @@ class Journal:
         for one in self.operations(lab):
             if one.kind not in MISSED or one.phase != "done":
                 continue
-            if one.op in ("create", "replace"):
+            if one.op in ("create", "replace", "adopt"):
                 there.add((one.kind, one.name))
             elif one.op in ("delete", "gone"):
                 there.discard((one.kind, one.name))

@@ -1,0 +1,86 @@
+"""``chiops sweep|adopt``: what is at the sites and forgotten here, deleted or taken up again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chiops.cli.common import command, confirm, options
+from chiops.cli.lifecycle import LabArgument, SetOption, ask_to_end
+from chiops.output import Format, emit, message, print_table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the program."""
+    command(app, "adopt", epilog="Example: chiops adopt object-lab --site KVM@TACC")(adopt)
+    command(app, "sweep", epilog="Example: chiops sweep --all-sites --delete")(sweep)
+
+
+def sweep(
+    lab: Annotated[
+        list[str] | None,
+        typer.Argument(help="Only of these labs; `none` for single resources.", show_default=False),
+    ] = None,
+    all_sites: Annotated[bool, typer.Option("--all-sites", help="At every site, not only --site.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete what is shown, having asked.")] = False,
+    purge_bucket: Annotated[bool, typer.Option("--purge-bucket", help="Delete buckets too, with all objects.")] = False,
+    purge_volume: Annotated[bool, typer.Option("--purge-volume", help="Delete volumes too, with all data.")] = False,
+) -> None:
+    """Show what chiops made for you and no lab of this machine knows of, from whichever machine; --delete deletes it."""
+    from chiops.cloud.sites import DEFAULT_SITE
+    from chiops.lab import sweep as lab_sweep
+    from chiops.lab.survey import Purge
+
+    purge = Purge(purge_bucket, purge_volume)
+    names = lab_sweep.all_sites() if all_sites else [options.site or DEFAULT_SITE]
+    with lab_sweep.swept(names, lab or (), purge) as found:
+        for site, problem in found.problems.items():
+            message(f"{site} was left out: {problem}", style="warning")
+        rows = [
+            {"lab": left.lab, **one.row(op)}
+            for left in found.leftovers
+            for op, going in (("delete", left.teardown.go), ("keep", left.teardown.stay))
+            for one in going
+        ]
+        doomed = [row for row in rows if row["op"] == "delete"]
+        if rows and options.output is Format.TABLE:
+            print_table(rows)
+        deleted = bool(delete and doomed)
+        if deleted:
+            confirm(
+                f"Delete these {len(doomed)}, of the labs {', '.join(dict.fromkeys(row['lab'] for row in doomed))}?"
+            )
+            for left in found.leftovers:
+                lab_sweep.take(left, ask_to_end, purge)
+        result = {"leftovers": rows, "deleted": len(doomed) if deleted else 0, "left_out": found.problems}
+    text = "Nothing is left over."
+    if rows:
+        text = (
+            f"\n{len(doomed)} deleted." if deleted else "\n`chiops adopt LAB` takes a lab up again, --delete deletes."
+        )
+    emit(result, options.output, text=text)
+    if found.problems and not all_sites:
+        raise typer.Exit(1)
+
+
+def adopt(lab: LabArgument, set_: SetOption = None) -> None:
+    """Take up again a lab that this machine has forgotten: `up`, `status` and `down` know it from then on."""
+    from chiops.lab import adopt as lab_adopt
+    from chiops.lab.parameters import parse_settings
+
+    done = lab_adopt.adopt(lab, parse_settings(set_ or []), options.site)
+    there = [*done.found.go, *done.found.stay]
+    lines = [f"{done.lab} at {done.site} is known again: {len(there)} resources."]
+    lines += [f"  {key} = {value}" for key, value in done.settings.items()]
+    lines += [f"  {drift}" for drift in done.drift]
+    if done.drift:
+        lines.append(f"`chiops plan {lab}` shows what `up` would do about it.")
+    result = {
+        "lab": done.lab,
+        "site": done.site,
+        "settings": done.settings,
+        "resources": [one.row("keep") for one in there],
+        "drift": done.drift,
+    }
+    emit(result, options.output, text="\n".join(lines))

@@ -1,0 +1,137 @@
+"""`chiops sweep`: what carries our mark at a site and no lab of this machine knows of; shown first, deleted only on request."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, fields, replace
+
+from chiops import progress
+from chiops.cloud import sites
+from chiops.cloud.base import Bucket, Cloud, Mark
+from chiops.errors import ChiopsError, NotFound, UsageError
+from chiops.lab.journal import Journal
+from chiops.lab.lock import lab_lock
+from chiops.lab.places import ALL_PARTS, CATALOGUE
+from chiops.lab.release import Release
+from chiops.lab.survey import Purge, Teardown, survey
+from chiops.lab.teardown import let_go, parts_of, take_all, verify
+from chiops.ops.desk import NO_LAB
+from chiops.resources.kind import Seen, Workbench, observe
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What one lab has left at one site."""
+
+    site: str
+    lab: str
+    teardown: Teardown
+
+
+@dataclass(frozen=True)
+class Found:
+    """All leftovers, and the sites that could not be looked at, each with the reason."""
+
+    leftovers: tuple[Leftover, ...]
+    problems: dict[str, str]
+
+
+def all_sites() -> list[str]:
+    """Every site of sites.yaml, and every entry of clouds.yaml that is not one of these."""
+    from chiops.cloud.openstack.entries import entries, leads_to
+
+    known = sites.sites()
+    extra = [entry.name for entry in entries().values() if not any(leads_to(entry, facts) for facts in known.values())]
+    return [*known, *extra]
+
+
+@contextmanager
+def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Iterator[Found]:
+    """Look for leftovers; the sites stay open for the body.
+
+    Args:
+        site_names: where.
+        labs: only of these; without any, of all that this machine does not know to be up. Single resources, which belong to no
+            lab, are left out unless `NO_LAB` is among them.
+        purge: what goes beside servers and the like.
+
+    Raises:
+        UsageError: one of ``labs`` is known on this machine, where `down` takes it.
+    """
+    found: list[Leftover] = []
+    problems: dict[str, str] = {}
+    known = _known()
+    if named := sorted({lab for lab, _ in known} & set(labs)):
+        raise UsageError(
+            f"the lab {named[0]} is known here, so it is no leftover", todo=f"use `chiops down {named[0]}`"
+        )
+    with ExitStack() as stack:
+        for name in site_names:
+            try:
+                cloud = stack.enter_context(sites.connect(name))
+                with progress.task(f"look at {name}"):
+                    found += _at(cloud, name, labs, {lab for lab, site in known if site == name}, purge)
+            except ChiopsError as error:
+                problems[name] = error.sentence()
+        yield Found(tuple(found), problems)
+
+
+def take(leftover: Leftover, ask: Release, purge: Purge) -> None:
+    """Delete what goes of a leftover, in order, and see that it is gone.
+
+    Raises:
+        Conflict: a command works on the lab.
+        ChiopsError: the first failure; what did not depend on it is gone all the same.
+    """
+    bench, teardown = leftover.teardown.benches[leftover.site], leftover.teardown
+    with lab_lock(leftover.lab, "sweep"):
+        take_all(teardown, let_go(teardown, leftover.site, ask), Journal())
+        verify(teardown, lambda: _look(bench.cloud, leftover, parts_of(teardown), purge))
+
+
+def _look(cloud: Cloud, leftover: Leftover, parts: frozenset[str], purge: Purge) -> Teardown:
+    bench = replace(leftover.teardown.benches[leftover.site], seen=with_marks(cloud, observe(cloud, parts)))
+    return survey(leftover.lab, {leftover.site: bench}, leftover.site, purge, weigh=False)
+
+
+def _known() -> set[tuple[str, str]]:
+    """Each lab that this machine remembers, with each of its sites."""
+    places: set[tuple[str, str]] = set()
+    for record in Journal().labs():
+        places.add((record.name, record.site))
+        with suppress(UsageError):  # a site that has been forgotten meanwhile
+            places.add((record.name, sites.site(record.site).object_site or record.site))
+    return places
+
+
+def _at(cloud: Cloud, name: str, labs: Collection[str], known: Collection[str], purge: Purge) -> Iterator[Leftover]:
+    seen = with_marks(cloud, observe(cloud, ALL_PARTS - CATALOGUE))
+    for lab in sorted(labs_in(seen) & set(labs) if labs else labs_in(seen) - {*known, NO_LAB}):
+        bench = Workbench(cloud, sites.site(name), Mark(lab, seen.me.user_id), seen)
+        teardown = survey(lab, {name: bench}, name, purge)
+        if teardown.go or teardown.stay:
+            yield Leftover(name, lab, teardown)
+
+
+def labs_in(seen: Seen) -> set[str]:
+    """The labs of ours that something belongs to."""
+    listed = (getattr(seen, field.name) for field in fields(seen) if field.name != "me")
+    marks = (getattr(item, "mark", None) for items in listed for item in items)
+    return {mark.lab for mark in marks if mark and mark.owner == seen.me.user_id}
+
+
+def with_marks(cloud: Cloud, seen: Seen) -> Seen:
+    """The same, with the marks of buckets that a listing shows without; each is asked for its own."""
+
+    def asked(bucket: Bucket) -> Bucket:
+        if bucket.mark:
+            return bucket
+        try:
+            return cloud.objects.get(bucket.name)
+        except NotFound:
+            return bucket
+
+    with ThreadPoolExecutor(8, thread_name_prefix="buckets") as pool:
+        return replace(seen, buckets=list(pool.map(asked, seen.buckets)))
