@@ -71,7 +71,7 @@ def _credential(site: Site) -> Sequence[Check]:
         return [Check("credential", "ok", kind or "Chameleon's Jupyter")]
     with site.doing("reading the application credential"):
         auth: Any = site.conn.session.auth
-        keystone: Any = site.conn.identity
+        keystone: Any = site.keystone
         access = auth.get_access(site.conn.session)
         credential_id = access.application_credential_id
         found = keystone.get_application_credential(site.me.user_id, credential_id)
@@ -136,7 +136,7 @@ def _service(site: Site, kind: str, name: str) -> Check:
 
 def _compute_quota(site: Site) -> Iterator[Check]:
     with site.doing("reading Nova's limits"):
-        limits = site.conn.compute.get_limits().absolute
+        limits = site.nova.get_limits().absolute
     yield _quota("servers", limits.instances_used, limits.instances)
     yield _quota("cores", limits.total_cores_used, limits.total_cores)
     yield _quota("memory (MiB)", limits.total_ram_used, limits.total_ram)
@@ -144,14 +144,14 @@ def _compute_quota(site: Site) -> Iterator[Check]:
 
 def _volume_quota(site: Site) -> Iterator[Check]:
     with site.doing("reading Cinder's limits"):
-        limits = site.conn.block_storage.get_limits().absolute
+        limits = site.cinder.get_limits().absolute
     yield _quota("volumes", limits.total_volumes_used, limits.max_total_volumes)
     yield _quota("volume space (GiB)", limits.total_gigabytes_used, limits.max_total_volume_gigabytes)
 
 
 def _address_quota(site: Site) -> Iterator[Check]:
     with site.doing("reading Neutron's quota"):
-        quota: Any = site.conn.network.get_quota(site.me.project_id, details=True)
+        quota: Any = site.neutron.get_quota(site.me.project_id, details=True)
     for label, detail in (("floating IPs", quota.floating_ips), ("security groups", quota.security_groups)):
         yield _quota(label, detail["used"], detail["limit"])
 

@@ -28,25 +28,22 @@ class OpenStackCompute:
 
     @property
     def _nova(self) -> Any:
-        return self._site.conn.compute
+        return self._site.nova
 
     def flavors(self) -> Sequence[Flavor]:
         """The flavors that the project may use, with their service units where known."""
         return self._site.flavors()
 
     def images(self) -> Sequence[Image]:
-        """Images that can be booted from."""
+        """Images that can be booted from; pages are counted here, since openstacksdk asks for one more after the last."""
+        found: list[Any] = []
+        page: list[Any] | None = None
         with self._site.doing("listing images"):
-            return [
-                Image(
-                    id=item.id,
-                    name=item.name or item.id,
-                    status=item.status or "",
-                    size_bytes=item.size,
-                    min_disk_gib=item.min_disk or 0,
-                )
-                for item in self._site.conn.image.images(status="active", limit=PAGE)
-            ]
+            while page is None or len(page) == PAGE:
+                marker = {"marker": page[-1].id} if page else {}
+                page = list(self._site.glance.images(status="active", limit=PAGE, paginated=False, **marker))
+                found += page
+        return [_image(item) for item in found]
 
     def keypairs(self) -> Sequence[Keypair]:
         """The user's own key pairs; nobody else's can be seen."""
@@ -193,6 +190,16 @@ def _boot_device(request: ServerRequest) -> dict[str, object]:
     if boot.volume_id:
         return device | {"source_type": "volume", "uuid": boot.volume_id}
     return device | {"source_type": "image", "uuid": request.image_id, "volume_size": boot.size_gib}
+
+
+def _image(item: Any) -> Image:
+    return Image(
+        id=item.id,
+        name=item.name or item.id,
+        status=item.status or "",
+        size_bytes=item.size,
+        min_disk_gib=item.min_disk or 0,
+    )
 
 
 def _keypair(item: Any) -> Keypair:

@@ -26,7 +26,7 @@ class OpenStackGroups:
 
     @property
     def _neutron(self) -> Any:
-        return self._site.conn.network
+        return self._site.neutron
 
     def list(self) -> Sequence[SecurityGroup]:
         """The project's groups with their rules."""

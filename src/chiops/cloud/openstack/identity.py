@@ -30,7 +30,7 @@ class OpenStackIdentity:
 
     @property
     def _keystone(self) -> Any:
-        return self._site.conn.identity
+        return self._site.keystone
 
     @property
     def _record(self) -> Record:

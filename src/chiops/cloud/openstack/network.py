@@ -22,7 +22,7 @@ class OpenStackNetwork:
 
     @property
     def _neutron(self) -> Any:
-        return self._site.conn.network
+        return self._site.neutron
 
     # Floating IPs
 
@@ -100,7 +100,7 @@ class OpenStackNetwork:
         with self._site.doing(f"reading the ports of the server {server_id}", f"server {server_id}"):
             ports = list(self._neutron.ports(device_id=server_id))
             if not ports:
-                self._site.conn.compute.get_server(server_id)
+                self._site.nova.get_server(server_id)
         return ports
 
     def _port(self, server_id: str) -> str:
@@ -146,7 +146,7 @@ class OpenStackNetwork:
             Ambiguous: several groups bear a name, and not just one of them has the server's mark.
         """
         with self._site.doing(f"reading the server {server_id}", f"server {server_id}"):
-            metadata = self._site.conn.compute.get_server(server_id).metadata or {}
+            metadata = self._site.nova.get_server(server_id).metadata or {}
         ids = self._groups.ids(names, Mark.from_metadata(metadata))
         for port in self._ports(server_id):
             with self._site.doing(f"setting the security groups of the server {server_id}"):

@@ -30,6 +30,40 @@ class Site:
         self.facts = facts
         self.conn = connection
         self._lock = threading.Lock()
+        self._first = {name: threading.Lock() for name in ("compute", "network", "block_storage", "image", "identity")}
+
+    def _service(self, name: str) -> Any:
+        """openstacksdk's side of a service. It asks for the service's versions at first use: once, not in each thread."""
+        with self._first[name]:
+            service: Any = getattr(self.conn, name)
+            if name == "compute":
+                service.get_endpoint_data()  # remembered; the first requests would each ask for Nova's microversions
+            return service
+
+    @property
+    def nova(self) -> Any:
+        """Servers, flavors, key pairs."""
+        return self._service("compute")
+
+    @property
+    def neutron(self) -> Any:
+        """Networks, addresses, security groups."""
+        return self._service("network")
+
+    @property
+    def cinder(self) -> Any:
+        """Volumes."""
+        return self._service("block_storage")
+
+    @property
+    def glance(self) -> Any:
+        """Images."""
+        return self._service("image")
+
+    @property
+    def keystone(self) -> Any:
+        """Credentials."""
+        return self._service("identity")
 
     @property
     def region(self) -> str:
@@ -89,7 +123,7 @@ class Site:
                     disk_gib=item.disk,
                     su_per_hour=self.facts.su_per_hour.get(item.name),
                 )
-                for item in self.conn.compute.flavors(details=True)
+                for item in self.nova.flavors(details=True)
                 if not item.name.startswith("reservation:")
             ]
 
@@ -111,7 +145,7 @@ class Site:
     @cached_property
     def _networks(self) -> list[Any]:
         with self._lock, self.doing("listing networks"):
-            return list(self.conn.network.networks())
+            return list(self.neutron.networks())
 
     def network_id(self, name_or_id: str = "") -> str:
         """The network that servers join: the one asked for, the site's, or the only one there is."""

@@ -28,7 +28,7 @@ class OpenStackVolumes:
 
     @property
     def _cinder(self) -> Any:
-        return self._site.conn.block_storage
+        return self._site.cinder
 
     def list(self) -> Sequence[Volume]:
         """Every volume of the project; Cinder pages by 1000."""
@@ -94,7 +94,7 @@ class OpenStackVolumes:
 
         def make() -> Attachment:
             with self._site.doing(f"attaching the volume {volume_id} to the server {server_id}"):
-                made = self._site.conn.compute.create_volume_attachment(server_id, volume_id=volume_id)
+                made = self._site.nova.create_volume_attachment(server_id, volume_id=volume_id)
             return _attachment(volume_id, server_id, made.device)
 
         def find() -> Attachment | None:
@@ -106,7 +106,7 @@ class OpenStackVolumes:
         """Detach a volume; unmount it first."""
         thing = f"volume {volume_id} at the server {server_id}"
         with self._site.doing(f"detaching the {thing}", thing):
-            self._site.conn.compute.delete_volume_attachment(server_id, volume_id, ignore_missing=False)
+            self._site.nova.delete_volume_attachment(server_id, volume_id, ignore_missing=False)
 
     def delete(self, volume_id: str) -> None:
         """Delete a volume and what is on it.
