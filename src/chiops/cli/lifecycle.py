@@ -1,4 +1,4 @@
-"""``chiops plan|up|down``: a lab's life."""
+"""``chiops plan|up|extend|down``: a lab's life."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     """Add the verbs to the program."""
     command(app, "plan", epilog="Example: chiops plan object-lab --set flavor=m1.large")(plan)
     command(app, "up", epilog="Example: chiops up object-lab --site local --yes")(up)
+    command(app, "extend", epilog="Example: chiops extend object-lab --by 2h")(extend)
     command(app, "down", epilog="Example: chiops down --purge-bucket")(down)
 
 
@@ -116,6 +117,26 @@ def ask_to_end(held: Sequence[InUse]) -> None:
     for one in held:
         message(f"{one}.", style="warning")
     confirm("End that, so that nothing is lost of what was written?")
+
+
+def extend(
+    lab: Annotated[str | None, typer.Argument(help="Which lab, if several are up.", show_default=False)] = None,
+    by: Annotated[str | None, typer.Option(help="So much later: 90m, 4h, 1d.", show_default=False)] = None,
+    end: Annotated[
+        str | None, typer.Option(help="To that end: '2026-11-21 18:00', local time.", show_default=False)
+    ] = None,
+) -> None:
+    """Give a lab more time: its lease ends later, as far as the site's rules allow."""
+    from chiops.lab import extend as lab_extend
+    from chiops.lab import session
+    from chiops.lab.journal import Journal
+    from chiops.ops import booking, moments
+
+    span, until = booking.extension(by, end)
+    record = session.pick(Journal(), lab, kept=True)
+    moved = lab_extend.extend(record, confirm, by=span, end=until)
+    text = f"The lease {moved.name} of {record.name} ends at {moments.local(moved.end)}."
+    emit({"lab": record.name, "lease": moved.name, "end": moved.end}, options.output, text=text)
 
 
 def down(

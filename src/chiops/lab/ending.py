@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chiops.cloud.base import Flavor, Lease, ReservationRequest, Server, State
+from chiops.cloud.base import Flavor, Lease, Server, State
 from chiops.lab.health import paths_on
 from chiops.lab.spec import LabSpec
-from chiops.lab.volumes import is_root_disk
 from chiops.names import format_duration
+from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Seen
 from chiops.resources.lease import servers_on
-from chiops.resources.lease_policy import service_units
+from chiops.resources.lease_policy import requests_of, service_units
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,7 @@ def units(leases: Sequence[Lease], flavors: Sequence[Flavor], now: datetime) -> 
     """What the leases have cost and will cost; None where the site publishes no price for one of them."""
     used = to_come = 0.0
     for lease in leases:
-        parts = [
-            ReservationRequest(kind="flavor:instance", flavor=item.flavor_name, amount=item.amount)
-            for item in lease.reservations
-            if item.kind == "flavor:instance"
-        ]
-        price = service_units(parts, flavors, timedelta(hours=1))
+        price = service_units(requests_of(lease), flavors, timedelta(hours=1))
         if price is None:
             return None
         last = min(now, lease.end)

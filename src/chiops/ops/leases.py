@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 from chiops import progress
 from chiops.cloud.base import Lease, Reservation, ReservationRequest, Server, State
-from chiops.errors import CloudError, Conflict, NotOurs
+from chiops.errors import CloudError, Conflict, NotOurs, UsageError
 from chiops.names import format_duration
 from chiops.ops import hosts, moments, resolve, shell
 from chiops.ops.desk import Confirm, Desk
 from chiops.resources import waiting
 from chiops.resources.lease import GONE_TIMEOUT_S, READY_TIMEOUT_S, LeaseKind, servers_on
-from chiops.resources.lease_policy import check_extension, check_length, service_units
+from chiops.resources.lease_policy import check_extension, check_length, requests_of, service_units
 
 NOUN = "lease"
 LIVE = (State.READY, State.PENDING)
@@ -146,18 +146,31 @@ def extend(
         ResourceFailed: the extension broke the lease; with its fault.
         NotOurs: it is not ours.
     """
-    lease = desk.own(find(desk, desk.cloud.leases.list(), word), NOUN, word)
-    until = end or lease.end + (by or timedelta())
-    check_extension(desk.facts, lease, until, datetime.now(UTC))
-    confirm(f"Extend {lease.name} by {format_duration(until - lease.end)}, to {moments.local(until)}?")
+    seen, now = desk.look("leases", "flavors"), datetime.now(UTC)
+    lease = desk.own(find(desk, seen.leases, word), NOUN, word)
+    until = end or _later(lease, by or timedelta())
+    check_extension(desk.facts, lease, until, now)
+    price = service_units(requests_of(lease), seen.flavors, until - lease.end)
+    cost = f" It costs {price:.2f} service units more." if price is not None else ""
+    confirm(f"Extend {lease.name} by {format_duration(until - lease.end)}, to {moments.local(until)}?{cost}")
+    if lease.state is State.PENDING and lease.start <= now:
+        lease = _ready(desk, lease)  # one that is just being changed would be broken by a second change
     with desk.change("extend", NOUN, lease.name, lease.mark) as (_, entry):
         entry.resource = lease.id
-        moved = desk.cloud.leases.extend(lease.id, until)
+        desk.cloud.leases.extend(lease.id, until)
+        moved = desk.cloud.leases.get(lease.id)
         states = (State.READY, State.PENDING) if lease.state is State.PENDING else ()
         moved = waiting.until_ready(desk.cloud.leases.get, moved, noun=NOUN, timeout_s=READY_TIMEOUT_S, states=states)
         if moved.end + ROUNDING < until:
             raise CloudError(f"{desk.site} moved the end of {lease.name} only to {moments.local(moved.end)}")
     return moved
+
+
+def _later(lease: Lease, by: timedelta) -> datetime:
+    try:
+        return lease.end + by
+    except OverflowError:
+        raise UsageError("that is longer than any lease", todo="ask for less") from None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from typing import Any, cast
 
 from chiops.cloud.base import Flavor, Lease, ReservationRequest, SiteFacts, State
 from chiops.errors import Policy
@@ -72,6 +73,14 @@ def check_extension(facts: SiteFacts, lease: Lease, end: datetime, now: datetime
     elif facts.extension_window_hours is None:
         # No rule for extensions: the whole lease still has to fit.
         check_length(facts, [item.flavor_name for item in lease.reservations if item.flavor_name], end - lease.start)
+
+
+def requests_of(lease: Lease) -> list[ReservationRequest]:
+    """What a lease books, as it would be asked for again."""
+    return [
+        ReservationRequest(kind=cast("Any", item.kind), flavor=item.flavor_name, amount=item.amount)
+        for item in lease.reservations
+    ]
 
 
 def service_units(wanted: Sequence[ReservationRequest], flavors: Sequence[Flavor], span: timedelta) -> float | None:
