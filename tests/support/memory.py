@@ -21,6 +21,7 @@ from chiops.cloud.base import (
     Keypair,
     Lease,
     Mark,
+    Quota,
     Reservation,
     ReservationRequest,
     Rule,
@@ -57,6 +58,7 @@ class Memory:
     site: str = SITE
     node_settings: Mapping[str, object] = field(default_factory=dict)
     checks: Sequence[Check] = ()
+    limits: Sequence[Quota] = ()
     me: Identity = ME
     lock: threading.RLock = field(default_factory=threading.RLock)
     ids: Iterator[int] = field(default_factory=itertools.count)
@@ -95,6 +97,9 @@ class Memory:
     def prepare(self) -> None: ...
     def check(self) -> Sequence[Check]:
         return self.checks
+
+    def quotas(self) -> Sequence[Quota]:
+        return self.limits
 
     def close(self) -> None: ...
     def __enter__(self) -> Self:

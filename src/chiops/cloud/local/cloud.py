@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from chiops.cloud.base import Check
+from chiops.cloud.base import Check, Quota
 from chiops.cloud.local import idle
 from chiops.cloud.local.identity import LocalIdentity
 from chiops.cloud.local.leases import LocalLeases
@@ -98,6 +98,10 @@ class LocalCloud:
         from chiops.cloud.local.prepare import check
 
         return check(self._local)
+
+    def quotas(self) -> Sequence[Quota]:
+        """None: what this machine has is the limit."""
+        return ()
 
     def close(self) -> None:
         """Let go of the site; the last one out of an idle site stops what runs."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from chiops.cloud.base import Check
+from chiops.cloud.base import Check, Quota
 from chiops.cloud.openstack.site import Site
 from chiops.errors import ChiopsError, NotFound
 
@@ -38,9 +38,10 @@ def check(site: Site) -> Sequence[Check]:
         lambda: _credential(site),
         lambda: _clock(site),
         *((lambda kind=kind, name=name: [_service(site, kind, name)]) for kind, name in SERVICES.items()),
-        lambda: list(_compute_quota(site)),
-        lambda: list(_volume_quota(site)),
-        lambda: list(_address_quota(site)),
+        lambda: _pool(site),
+        lambda: [_quota(one) for one in _compute_quota(site)],
+        lambda: [_quota(one) for one in _volume_quota(site)],
+        lambda: [_quota(one) for one in _address_quota(site)],
     ]
     with ThreadPoolExecutor(len(asks), thread_name_prefix="doctor") as pool:
         for answer in pool.map(_tolerant, asks):
@@ -134,34 +135,59 @@ def _service(site: Site, kind: str, name: str) -> Check:
     return Check(name, "ok", str(url))
 
 
-def _compute_quota(site: Site) -> Iterator[Check]:
+def quotas(site: Site) -> Sequence[Quota]:
+    """What the project uses and may use; a service that does not tell is left out."""
+    asks = (_compute_quota, _volume_quota, _address_quota)
+
+    def ask(one: Callable[[Site], Iterator[Quota]]) -> Sequence[Quota]:
+        try:
+            return list(one(site))
+        except ChiopsError:
+            return ()
+
+    with ThreadPoolExecutor(len(asks), thread_name_prefix="quota") as pool:
+        return [quota for found in pool.map(ask, asks) for quota in found]
+
+
+def _compute_quota(site: Site) -> Iterator[Quota]:
     with site.doing("reading Nova's limits"):
-        limits = site.nova.get_limits().absolute
-    yield _quota("servers", limits.instances_used, limits.instances)
-    yield _quota("cores", limits.total_cores_used, limits.total_cores)
-    yield _quota("memory (MiB)", limits.total_ram_used, limits.total_ram)
+        limits = site.conn.compute.get_limits().absolute
+    yield _limited("servers", limits.instances_used, limits.instances)
+    yield _limited("cores", limits.total_cores_used, limits.total_cores)
+    yield _limited("ram_mib", limits.total_ram_used, limits.total_ram)
 
 
-def _volume_quota(site: Site) -> Iterator[Check]:
+def _volume_quota(site: Site) -> Iterator[Quota]:
     with site.doing("reading Cinder's limits"):
-        limits = site.cinder.get_limits().absolute
-    yield _quota("volumes", limits.total_volumes_used, limits.max_total_volumes)
-    yield _quota("volume space (GiB)", limits.total_gigabytes_used, limits.max_total_volume_gigabytes)
+        limits = site.conn.block_storage.get_limits().absolute
+    yield _limited("volumes", limits.total_volumes_used, limits.max_total_volumes)
+    yield _limited("volume_gib", limits.total_gigabytes_used, limits.max_total_volume_gigabytes)
 
 
-def _address_quota(site: Site) -> Iterator[Check]:
+def _address_quota(site: Site) -> Iterator[Quota]:
     with site.doing("reading Neutron's quota"):
-        quota: Any = site.neutron.get_quota(site.me.project_id, details=True)
-    for label, detail in (("floating IPs", quota.floating_ips), ("security groups", quota.security_groups)):
-        yield _quota(label, detail["used"], detail["limit"])
+        quota: Any = site.conn.network.get_quota(site.me.project_id, details=True)
+    for name, detail in (("floating_ips", quota.floating_ips), ("security_groups", quota.security_groups)):
+        yield _limited(name, detail["used"], detail["limit"])
 
 
-def _quota(label: str, used: int | None, limit: int | None) -> Check:
-    name = f"quota of {label}"
-    if limit is None or used is None or limit < 0:
-        return Check(name, "ok", f"{used if used is not None else '?'} used, no limit")
-    if used < limit:
-        return Check(name, "ok", f"{used} of {limit} used")
+def _limited(name: str, used: int | None, limit: int | None) -> Quota:
+    return Quota(name, used or 0, None if used is None or limit is None or limit < 0 else limit)
+
+
+def _pool(site: Site) -> Sequence[Check]:
+    """Where floating IPs come from."""
+    with site.doing("looking for the network of floating IPs"):
+        site.external_network_id()
+    return [Check("address pool", "ok", site.facts.external_network or "the one external network there is")]
+
+
+def _quota(quota: Quota) -> Check:
+    name = f"quota of {quota.name.replace('_', ' ')}"
+    if quota.limit is None:
+        return Check(name, "ok", f"{quota.used} used, no limit")
+    if quota.used < quota.limit:
+        return Check(name, "ok", f"{quota.used} of {quota.limit} used")
     return Check(
-        name, "warning", f"all {limit} are used", "delete what is not needed, or ask the project's lead for more"
+        name, "warning", f"all {quota.limit} are used", "delete what is not needed, or ask the project's lead for more"
     )

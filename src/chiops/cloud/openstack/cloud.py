@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from chiops.cloud.base import Check, SiteFacts
+from chiops.cloud.base import Check, Quota, SiteFacts
 from chiops.cloud.openstack.compute import OpenStackCompute
 from chiops.cloud.openstack.groups import OpenStackGroups
 from chiops.cloud.openstack.identity import OpenStackIdentity
@@ -91,6 +91,12 @@ class OpenStackCloud:
         from chiops.cloud.openstack.checks import check
 
         return check(self._site)
+
+    def quotas(self) -> Sequence[Quota]:
+        """What Nova, Cinder and Neutron let the project have."""
+        from chiops.cloud.openstack.checks import quotas
+
+        return quotas(self._site)
 
     def close(self) -> None:
         """Let go of the connections; the token stays valid until it expires by itself."""
