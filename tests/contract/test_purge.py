@@ -52,6 +52,16 @@ def test_all_goes_whatever_its_name(cloud: Cloud, access: S3Access) -> None:
     assert purge(access) == Purged()
 
 
+def test_all_goes_without_a_key_too(cloud: Cloud, access: S3Access) -> None:
+    client = s3.client(access)
+    for key in ODD_KEYS:
+        client.put_object(Bucket=access.bucket, Key=key, Body=b"12345")
+    counts: list[int] = []
+    assert cloud.objects.purge(access.bucket, counts.append) == (len(ODD_KEYS), 5 * len(ODD_KEYS))
+    assert counts[-1] == len(ODD_KEYS)
+    assert client.list_objects_v2(Bucket=access.bucket)["KeyCount"] == 0
+
+
 def test_more_than_a_page_goes(access: S3Access) -> None:
     client = s3.client(access)
     with ThreadPoolExecutor(8) as pool:

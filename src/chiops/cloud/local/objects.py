@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,17 @@ class LocalObjects:
             finally:
                 self._ask(name, client)
         return _bucket(self._row(name), objects=0, size_bytes=0)
+
+    def purge(self, name: str, on_progress: Callable[[int], None]) -> tuple[int, int]:
+        """Delete every object, with the server's own key."""
+        from chiops.s3.purge import purge
+
+        self._settle()
+        self._row(name)
+        self._server.ensure()
+        access = replace(self._server.access(), bucket=name)
+        gone = purge(access, on_progress=lambda so_far: on_progress(so_far.objects))
+        return gone.objects, gone.bytes
 
     def delete(self, name: str) -> None:
         """Delete an empty bucket.

@@ -7,8 +7,9 @@ machine remembers having made; `get` always asks the container, which is where t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -138,6 +139,15 @@ class OpenStackObjects:
             return found if found.mark == mark else None
 
         return once(make, find, what=f"the bucket {name}")
+
+    def purge(self, name: str, on_progress: Callable[[int], None]) -> tuple[int, int]:
+        """Delete every object by Swift's interface, which needs no key, and the parts that Swift's S3 keeps of large ones."""
+        from chiops.cloud.openstack.swift import empty
+
+        gone = empty(self._site, name, on_progress)
+        with suppress(NotFound):
+            empty(self._site, name + SEGMENTS)
+        return gone
 
     def delete(self, name: str) -> None:
         """Delete an empty bucket.

@@ -136,7 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
             request = {
                 "query": self.path.partition("?")[2],
                 "headers": dict(self.headers),
-                "json": json.loads(raw or b"{}"),
+                "text": raw.decode(),
+                "json": json.loads(raw) if raw.startswith((b"{", b"[")) else {},
             }
             answer = handler(request) if handler else Answer(404, {"message": f"stub: no {self.command} {path}"})
         if answer.lost:
