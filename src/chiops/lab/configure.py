@@ -26,7 +26,8 @@ STAMP = "/var/lib/chiops/configured"
 """On the node: the fingerprint of what it was last configured with."""
 
 READY_TIMEOUT_S = 1200.0
-CHECK_TIMEOUT_S = 30.0
+CHECK_TIMEOUT_S = 120.0
+"""For one command on a node that works; emulated machines have taken 35 s."""
 REMOTE = "rclone_s3"
 """The remote's name in rclone.conf, as the lab's text has it."""
 
@@ -81,7 +82,14 @@ def configure(
     changed = _run(todo, wanted, access, {**settings, **built_image.base_variables(settings), "jupyter_token": token})
     for node in todo:
         ssh = Ssh(node)
-        ssh.run("sudo", "sh", "-c", f"mkdir -p {Path(STAMP).parent} && cat > {STAMP}", input=prints[node.name])
+        ssh.run(
+            "sudo",
+            "sh",
+            "-c",
+            f"mkdir -p {Path(STAMP).parent} && cat > {STAMP}",
+            input=prints[node.name],
+            timeout=CHECK_TIMEOUT_S,
+        )
         if not _healthy(ssh, prints[node.name], spec):
             raise RemoteFailed(
                 f"{node.name} was configured, but its services or mounts do not answer",

@@ -12,7 +12,8 @@ from chiops.lab import keys, session
 from chiops.ops.desk import NO_LAB, Desk
 from chiops.resources.keypair import same_key
 
-SYNC_TIMEOUT_S = 30.0
+SYNC_TIMEOUT_S = 120.0
+"""What is not written by then is lost with the server, so it is given time."""
 
 
 def machine_keypair(desk: Desk, keypairs: Iterable[Keypair]) -> str:
