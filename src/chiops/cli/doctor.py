@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from chiops.cli.common import command, options
+from chiops.cli.lifecycle import SetOption
 from chiops.output import emit
 
 FAILED = 1
@@ -12,14 +15,20 @@ FAILED = 1
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the program."""
-    command(app, "doctor", epilog="Example: chiops doctor --site local")(doctor)
+    command(app, "doctor", epilog="Example: chiops doctor object-lab --site KVM@TACC")(doctor)
 
 
-def doctor() -> None:
+def doctor(
+    lab: Annotated[
+        str | None, typer.Argument(help="Also whether this lab can be brought up, or is well.", show_default=False)
+    ] = None,
+    set_: SetOption = None,
+) -> None:
     """Check this machine, the site, and the labs that are up; each finding with its mend. Changes nothing."""
     from chiops.lab.doctor import diagnose
+    from chiops.lab.parameters import parse_settings
 
-    checks = diagnose(options.site)
+    checks = diagnose(options.site, lab, parse_settings(set_ or []))
     signs = {"ok": "✓", "warning": "!", "failed": "✗"}
     rows = [
         {"": signs[check.verdict], "check": check.name, "finding": check.detail, "mend": check.todo} for check in checks

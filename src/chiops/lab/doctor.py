@@ -1,41 +1,78 @@
-"""`chiops doctor`: this machine, the site, the labs that are up."""
+"""`chiops doctor`: this machine, the site, and labs: those that are up, or one before it is brought up."""
 
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 from chiops import assets, paths
 from chiops.cloud import sites
-from chiops.cloud.base import Check
+from chiops.cloud.base import Check, State
 from chiops.errors import ChiopsError
+from chiops.lab import health, keys, node_checks, quota
 from chiops.lab.journal import Journal
-from chiops.lab.session import opened
+from chiops.lab.loader import Lab, load
+from chiops.lab.parameters import Value
+from chiops.lab.places import Places
+from chiops.lab.plan import Drift, judge
+from chiops.lab.session import nodes
+from chiops.lab.up import resolve
 from chiops.names import format_bytes
-
-if TYPE_CHECKING:
-    from chiops.remote.ssh import Ssh
+from chiops.resources.kind import Workbench
 
 LOW_DISK_BYTES = 10 << 30
 """Below this, a base image, a benchmark image and a dataset may not fit."""
 
 
-def diagnose(site: str | None) -> list[Check]:
-    """All findings; never an exception for one of them."""
-    checks = [_program("ssh", "openssh-client"), _program("ssh-keygen", "openssh-client"), _disk(), _assets()]
-    name = site or sites.DEFAULT_SITE
+def diagnose(site: str | None, lab: str | None = None, settings: Mapping[str, Value] | None = None) -> list[Check]:
+    """All findings; never an exception for one of them.
+
+    Args:
+        site: which one; None for the lab's, or the default site.
+        lab: a built-in lab, a lab file or one that is up; without it all that are up are looked at.
+        settings: values for its parameters.
+
+    Raises:
+        UsageError: there is no such lab.
+    """
+    checks = [_program("ssh", "openssh-client"), _program("ssh-keygen", "openssh-client"), _disk(), _assets(), _key()]
+    asked, broken = _labs(site, lab, settings or {})
+    name = (asked[0][1] if lab else site) or sites.DEFAULT_SITE
     try:
         with sites.connect(name) as cloud:
-            checks += [*cloud.check()]
+            checks += cloud.check()
     except ChiopsError as error:
         checks.append(Check(f"site {name}", "failed", error.what, error.todo or error.why))
-    try:
-        for record in Journal().labs():
-            if record.phase == "up":
-                checks += _lab(record.name)
-    except ChiopsError as error:
-        checks.append(Check("journal", "failed", error.what, error.todo))
+    checks += broken
+    for one, place in asked:
+        checks += _lab(one, place)
     return checks
+
+
+def _labs(
+    site: str | None, name: str | None, settings: Mapping[str, Value]
+) -> tuple[list[tuple[Lab, str]], list[Check]]:
+    """The labs to look at with their sites, and what keeps others from being looked at."""
+    try:
+        journal = Journal()
+    except ChiopsError as error:
+        if name:
+            raise
+        return [], [Check("journal", "failed", error.what, error.todo)]
+    with closing(journal):
+        if name:
+            return [resolve(name, settings, site, journal)], []
+        found: list[tuple[Lab, str]] = []
+        broken: list[Check] = []
+        for record in journal.labs():
+            if record.phase == "up":
+                try:
+                    found.append((load(record.source, record.settings), record.site))
+                except ChiopsError as error:
+                    broken.append(Check(f"lab {record.name}", "failed", error.what, error.todo))
+        return found, broken
 
 
 def _program(name: str, package: str) -> Check:
@@ -56,31 +93,57 @@ def _assets() -> Check:
     return Check("playbooks", "failed", "missing from the installation", "install chiops again")
 
 
-def _lab(name: str) -> list[Check]:
-    from chiops.remote.ssh import Ssh
+def _key() -> Check:
+    path = keys.key_path()
+    if not path.exists():
+        return Check("key", "ok", "made when it is first needed")
+    if path.stat().st_mode & 0o077:
+        return Check("key", "failed", f"{path} can be read by others, so ssh refuses it", f"chmod 600 {path}")
+    return Check("key", "ok", str(path))
 
+
+def _lab(lab: Lab, place: str) -> list[Check]:
     try:
-        checks = []
-        with opened(name) as session:
-            for node in session.nodes() or [session.node()]:
-                Ssh(node).run("true", timeout=15)
-                checks.append(Check(f"{name}: {node.name}", "ok", f"answers ssh at {node.address}"))
-                spec = session.lab.spec
-                mounts = [mount.path for mount in spec.mounts if mount.server == node.name]
-                mounts += [volume.mount for volume in spec.volumes if volume.server == node.name and volume.mount]
-                checks += [_mount(name, Ssh(node), path) for path in mounts]
+        with Places(place, lab.name) as places:
+            benches = places.observe(keys.public_key() if keys.key_path().exists() else "")
+            bench = benches[places.compute.site]
+            plan = judge(lab.spec, places, benches)
+            checks = [Check(f"{lab.name}: {key.name}", "failed", it.what, it.todo) for key, it in plan.problems.items()]
+            if not plan.problems:
+                wanted = quota.needs(plan, bench.seen.flavors)
+                checks += quota.check(lab.name, wanted, places.compute.quotas())
+            if any(server.mark == bench.mark for server in bench.seen.servers):
+                checks += _drift(lab, plan.drift())
+                checks += _nodes(lab, bench)
+            checks += _buckets(lab, benches[places.objects.site])
         return checks
     except ChiopsError as error:
-        return [Check(f"lab {name}", "failed", error.what, error.todo or f"run `chiops up {name}`")]
+        return [Check(f"lab {lab.name}", "failed", error.what, error.todo or f"run `chiops up {lab.name}`")]
 
 
-def _mount(lab: str, ssh: Ssh, path: str) -> Check:
-    done = ssh.run("sh", "-c", 'timeout 10 mountpoint "$1" && timeout 10 ls "$1"', "sh", path, check=False, timeout=20)
-    if done.returncode:
-        return Check(
-            f"{lab}: {path}",
-            "failed",
-            (done.stderr or done.stdout).strip() or "does not answer",
-            f"run `chiops up {lab}`",
-        )
-    return Check(f"{lab}: {path}", "ok", "can be read")
+def _drift(lab: Lab, drift: list[Drift]) -> list[Check]:
+    if not drift:
+        return [Check(f"{lab.name}: file", "ok", "all is as it says")]
+    by_itself, told = f"run `chiops up {lab.name}`", f"see what `chiops plan {lab.name}` says of it"
+    return [Check(f"{lab.name}: file", "warning", str(one), by_itself if one.mend else told) for one in drift]
+
+
+def _nodes(lab: Lab, bench: Workbench) -> list[Check]:
+    wanted = [server.name for server in lab.spec.servers]
+    there = {server.name: server for server in bench.seen.servers if server.mark == bench.mark}
+    live = [there[name] for name in wanted if name in there and there[name].state is State.READY]
+    if not live:
+        return [Check(f"{lab.name}: nodes", "failed", "none of them runs", f"run `chiops up {lab.name}`")]
+    found = nodes(lab.name, live, bench.facts.ssh_user)
+    with ThreadPoolExecutor(min(16, len(found)), thread_name_prefix="doctor") as pool:
+        return [one for checks in pool.map(lambda node: node_checks.check(lab.spec, node), found) for one in checks]
+
+
+def _buckets(lab: Lab, bench: Workbench) -> list[Check]:
+    checks = []
+    for bucket in bench.seen.buckets:
+        if bucket.mark == bench.mark:
+            told = health.of_bucket(bucket.name, bench.cloud.objects.endpoint, bench.seen.credentials, bench.mark)
+            name, todo = f"{lab.name}: bucket {bucket.name}", f"run `chiops up {lab.name}`"
+            checks.append(Check(name, "ok", told.detail) if told.ok else Check(name, "failed", told.detail, todo))
+    return checks

@@ -10,13 +10,18 @@ from chiops import paths
 from chiops.errors import ChiopsError, PrerequisiteMissing
 
 
+def key_path() -> Path:
+    """Where the private key is, or will be."""
+    return paths.private_dir(paths.state_dir() / "ssh") / "id_ed25519"
+
+
 def key_file() -> Path:
     """The private key, made at first use; readable by its owner only.
 
     Raises:
         PrerequisiteMissing: ``ssh-keygen`` is not installed.
     """
-    path = paths.private_dir(paths.state_dir() / "ssh") / "id_ed25519"
+    path = key_path()
     if not path.exists() or not path.with_suffix(".pub").exists():
         _generate(path)
     return path
