@@ -11,6 +11,7 @@ from chiops.cloud.base import Attachment, Node, State, Volume
 from chiops.errors import ChiopsError, RemoteFailed
 from chiops.lab.session import nodes
 from chiops.lab.volumes import InUse, unmount
+from chiops.ops.shell import SYNC_TIMEOUT_S
 from chiops.resources.kind import Workbench
 
 LOGIN_TIMEOUT_S = 15.0
@@ -91,4 +92,4 @@ def _flush(volumes: Mapping[Node, Sequence[Volume]]) -> None:
 
     for node in volumes:
         with contextlib.suppress(ChiopsError):
-            Ssh(node).run("sudo", "sync", timeout=30)
+            Ssh(node).run("sudo", "sync", timeout=SYNC_TIMEOUT_S)
