@@ -177,6 +177,13 @@ class Scratch:
         self.on_close(lambda: self._free(volume.id))
         return self.until_free(volume)
 
+    def boot_volume(self, image: Image, size_gib: int) -> Volume:
+        """A volume made from an image, ready to be booted from. Servers that boot from it must be made after it."""
+        volume = self.cloud.volumes.create(self.name("boot"), size_gib=size_gib, mark=self.mark, image_id=image.id)
+        self._goes(volume.name, lambda: self.cloud.volumes.delete(volume.id), lambda: self.cloud.volumes.get(volume.id))
+        self.on_close(lambda: self.until_free(volume))
+        return self.until_free(volume)
+
     def until_free(self, volume: Volume) -> Volume:
         """The volume once it is attached to nothing."""
         return wait_for(

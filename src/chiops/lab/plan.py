@@ -11,7 +11,7 @@ from chiops.lab.spec import LabSpec
 from chiops.lab.wanted import KINDS, Item, Key, items
 from chiops.names import suggestion
 from chiops.resources.kind import Difference, Op, Verdict, Workbench
-from chiops.resources.server import DISK
+from chiops.resources.server import lost_with
 
 QUIET = (Op.KEEP, Op.USE)
 
@@ -158,7 +158,7 @@ def _follow(item: Item, verdict: Verdict, needed: list[Op]) -> Verdict:
     if verdict.op not in (Op.KEEP, Op.UPDATE) or Op.REPLACE not in needed:
         return verdict
     if item.key.kind == "server":
-        return replace(verdict, op=Op.REPLACE, reason="its lease or key is replaced", loses=DISK)
+        return replace(verdict, op=Op.REPLACE, reason="its lease or key is replaced", loses=lost_with(item.wanted))
     if item.key.kind in ("floating_ip", "attachment"):
         return Verdict(Op.CREATE, "its server is replaced")
     return verdict

@@ -38,6 +38,29 @@ class SecurityGroupSpec(Strict):
     rules: Annotated[tuple[RuleSpec, ...], Field(strict=False)] = ()
 
 
+class BootVolumeSpec(Strict):
+    """A volume that a server boots from, made from its image. Size in GiB.
+
+    One that is not deleted with its server is data: it stays after `down`, and the next `up` boots from it.
+    """
+
+    size_gib: Annotated[int, Field(ge=1, le=65536)]
+    name: Name | None = None
+    delete_on_termination: bool = True
+
+    @model_validator(mode="after")
+    def _named_if_kept(self) -> Self:
+        if self.name and self.delete_on_termination:
+            raise ValueError(
+                "a volume that goes with its server has no name; add `delete_on_termination: false` or drop it"
+            )
+        return self
+
+    def name_for(self, server: str) -> str:
+        """The volume's name: ``boot-<server>`` unless the lab says another, as `chiops server create` names it."""
+        return self.name or f"boot-{server}"
+
+
 class ServerSpec(Strict):
     """A server and the steps that configure it."""
 
@@ -47,6 +70,7 @@ class ServerSpec(Strict):
     floating_ip: bool = True
     security_groups: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     configure: Annotated[tuple[Literal["docker", "rclone"], ...], Field(strict=False)] = ()
+    boot_volume: BootVolumeSpec | None = None
     services: ServicesSpec = ServicesSpec()
 
 
@@ -99,7 +123,12 @@ class LabSpec(Strict):
         groups = [group.name for group in self.security_groups]
         servers = [server.name for server in self.servers]
         buckets = [bucket.name for bucket in self.buckets]
+        volumes = [volume.name for volume in self.volumes]
         for i, server in enumerate(self.servers):
+            if server.boot_volume and not server.boot_volume.delete_on_termination:
+                if (name := server.boot_volume.name_for(server.name)) in volumes:
+                    raise ReferenceProblem(("servers", i, "boot_volume"), f"two volumes are named {name!r}")
+                volumes.append(name)
             for group in server.security_groups:
                 known(("servers", i, "security_groups"), group, groups, "security group")
         paths: set[tuple[str, str]] = set()

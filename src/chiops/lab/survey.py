@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 from chiops.cloud.base import Bucket, Lease, State, Volume
 from chiops.errors import ChiopsError, NotFound
-from chiops.lab.volumes import is_root_disk
 from chiops.lab.wanted import KINDS, Key
 from chiops.names import format_bytes, format_duration
 from chiops.ops import buckets, moments
+from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Workbench
 from chiops.resources.lease import servers_on
 

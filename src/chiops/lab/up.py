@@ -21,7 +21,7 @@ from chiops.lab.places import Places
 from chiops.lab.plan import Plan, Step, make_plan
 from chiops.lab.release import Release, release
 from chiops.lab.session import access, nodes
-from chiops.lab.volumes import is_root_disk
+from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Op
 
 Confirm = Callable[[Plan], None]

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chiops import progress
-from chiops.cloud.base import Attachment, Node, Volume
+from chiops.cloud.base import Node, Volume
 
 DEFAULT_PATH = "/mnt/block"
-_ROOT_DEVICES = ("vda", "sda")
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,3 @@ def mounted_at(node: Node, volume: Volume) -> str:
     )
     lines = Ssh(node).run("sh", "-c", script, "sh", volume.id, check=False).stdout.splitlines()
     return lines[0] if lines else ""
-
-
-def is_root_disk(attachment: Attachment) -> bool:
-    """Whether a server boots from the volume: it can be neither unmounted nor detached, and goes with the server."""
-    return attachment.device.removeprefix("/dev/") in _ROOT_DEVICES

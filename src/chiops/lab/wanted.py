@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from chiops.cloud.base import Rule, SiteFacts
 from chiops.lab.spec import LabSpec
+from chiops.resources.booting import BootWanted
 from chiops.resources.bucket import BucketKind, BucketWanted
 from chiops.resources.credential import CredentialKind, CredentialWanted
 from chiops.resources.floating_ip import FloatingIpKind, FloatingIpWanted
@@ -82,19 +83,26 @@ def _items(spec: LabSpec, facts: SiteFacts) -> Iterator[Item]:
         key = Key("security_group", group.name)
         yield Item(key, SecurityGroupWanted(group.name, group.description, rules))
     for server in spec.servers:
-        key = Key("server", server.name)
+        key, image = Key("server", server.name), server.image or facts.default_image
+        boot = server.boot_volume
+        disks: tuple[Key, ...] = ()
+        if boot and not boot.delete_on_termination:
+            disk = Key("volume", boot.name_for(server.name))
+            yield Item(disk, VolumeWanted(disk.name, boot.size_gib, image))
+            disks = (disk,)
         groups = tuple(Key("security_group", group) for group in server.security_groups)
         yield Item(
             key,
             ServerWanted(
                 name=server.name,
                 flavor=server.flavor,
-                image=server.image or facts.default_image,
+                image=image,
                 keypair=keypair.name,
                 security_groups=server.security_groups,
                 lease=spec.lease.name if spec.lease else "",
+                boot=BootWanted(boot.size_gib, disks[0].name if disks else "") if boot else None,
             ),
-            (*leases, keypair, *groups),
+            (*leases, keypair, *groups, *disks),
         )
         if server.floating_ip:
             yield Item(Key("floating_ip", server.name), FloatingIpWanted(server.name), (key,))

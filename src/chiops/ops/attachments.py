@@ -10,13 +10,14 @@ from chiops.cloud.base import Attachment, Mark, Server, State, Volume
 from chiops.errors import Conflict, NotFound, RemoteFailed, UsageError
 from chiops.lab import session
 from chiops.lab.journal import Journal
-from chiops.lab.lock import lab_lock
 from chiops.lab.loader import load
+from chiops.lab.lock import lab_lock
 from chiops.lab.spec import VolumeSpec
-from chiops.lab.volumes import DEFAULT_PATH, is_root_disk, mount, unmount
+from chiops.lab.volumes import DEFAULT_PATH, mount, unmount
 from chiops.ops import resolve, shell
 from chiops.ops.desk import NO_LAB, Desk
 from chiops.ops.volumes import NOUN, find
+from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Seen
 from chiops.resources.volume import AttachmentKind, AttachmentWanted
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from chiops.cloud.base import State, Volume
 from chiops.errors import Conflict, UsageError
-from chiops.lab.volumes import is_root_disk, mount, mounted_at
+from chiops.lab.volumes import mount, mounted_at
 from chiops.ops import resolve, shell
 from chiops.ops.desk import Confirm, Desk
 from chiops.resources import waiting
+from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Seen
 from chiops.resources.volume import VolumeKind, VolumeWanted
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from chiops.cloud.base import Lease, Server, ServerRequest, State
 from chiops.errors import InvalidRequest, NotFound, ResourceFailed
 from chiops.names import suggestion
-from chiops.resources import waiting
+from chiops.resources import booting, waiting
+from chiops.resources.booting import BootWanted
 from chiops.resources.kind import Difference, Op, Verdict, Workbench, expect, ours
 
 READY_TIMEOUT_S = 1800
@@ -28,6 +29,7 @@ class ServerWanted:
     keypair: str
     security_groups: tuple[str, ...]
     lease: str = ""
+    boot: BootWanted | None = None
 
 
 class ServerKind:
@@ -36,13 +38,16 @@ class ServerKind:
     def judge(self, wanted: ServerWanted, bench: Workbench) -> Verdict:
         _find("flavor", wanted.flavor, [flavor.name for flavor in bench.seen.flavors], bench)
         _find("image", wanted.image, [image.name for image in bench.seen.images], bench)
+        if wanted.boot:
+            booting.require_fit(wanted.boot, next(one for one in bench.seen.images if one.name == wanted.image))
         found = ours(bench.seen.servers, wanted.name, bench, self.noun)
         if found is None:
-            return Verdict(Op.CREATE, f"{wanted.flavor}, {wanted.image}")
+            made_of = f"{wanted.flavor}, {wanted.image}" + (f", boots from {wanted.boot}" if wanted.boot else "")
+            return Verdict(Op.CREATE, made_of)
         differs = tuple(_differences(wanted, found, bench))
         if found.state in (State.FAILED, State.ENDED):
             reason = f"it is in {found.status}: {found.fault or 'no reason given'}"
-            lost = DISK if found.state is State.FAILED and found.has_run else ""
+            lost = lost_with(wanted) if found.state is State.FAILED and found.has_run else ""
             return Verdict(Op.REPLACE, reason, found, differs, lost)
         if found.state is State.DELETING:
             return Verdict(Op.REPLACE, "it is being deleted", found, differs)
@@ -54,7 +59,7 @@ class ServerKind:
             return Verdict(Op.UPDATE, f"{GROUPS} {differs[0].has} → {differs[0].wants}", found, differs)
         if differs:
             told = "; ".join(str(difference) for difference in differs)
-            return Verdict(Op.KEEP, f"{told}; kept, unless --replace {wanted.name}", found, differs, DISK)
+            return Verdict(Op.KEEP, f"{told}; kept, unless --replace {wanted.name}", found, differs, lost_with(wanted))
         return Verdict(Op.KEEP, found.status, found)
 
     def make(self, wanted: ServerWanted, bench: Workbench) -> Server:
@@ -78,6 +83,7 @@ class ServerKind:
                 network=bench.facts.network,
                 lease_id=lease_id,
                 reservation_id=reservation_id,
+                boot_volume=booting.request(wanted.boot, bench),
             )
         )
         return self.settle(wanted, server, bench)
@@ -107,6 +113,11 @@ class ServerKind:
         waiting.until_gone(bench.cloud.compute.get, found.id, what=f"server {found.name}", timeout_s=GONE_TIMEOUT_S)
 
 
+def lost_with(wanted: object) -> str:
+    """What is lost when a server is replaced; nothing if it boots from a volume of the lab's that stays."""
+    return "" if isinstance(wanted, ServerWanted) and wanted.boot and wanted.boot.volume else DISK
+
+
 def _differences(wanted: ServerWanted, found: Server, bench: Workbench) -> Iterator[Difference]:
     """State and groups first, which are mended in place, then what only a new server has."""
     if found.state not in (State.READY, State.PENDING):
@@ -122,6 +133,8 @@ def _differences(wanted: ServerWanted, found: Server, bench: Workbench) -> Itera
         # What a site does not say, or says by a name of its own, counts as right.
         if has and has != wants and not has.startswith("reservation:"):
             yield Difference(field, has, wants)
+    if found.state is State.READY and (differs := booting.difference(wanted.boot, found, bench)):
+        yield differs
 
 
 def _lease_is_over(server: Server, bench: Workbench) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chiops.cloud.base import Attachment, Server, State, Volume
-from chiops.errors import Conflict, NotFound
+from chiops.errors import Conflict, NotFound, ResourceFailed
 from chiops.resources import waiting
 from chiops.resources.kind import Difference, Op, Verdict, Workbench, expect, ours
 
@@ -15,10 +15,11 @@ GONE_TIMEOUT_S = 600
 
 @dataclass(frozen=True)
 class VolumeWanted:
-    """A block volume of so many GiB."""
+    """A block volume of so many GiB; one to boot from if ``image`` names what it is made from."""
 
     name: str
     size_gib: int
+    image: str = ""
 
 
 class VolumeKind:
@@ -27,7 +28,13 @@ class VolumeKind:
     def judge(self, wanted: VolumeWanted, bench: Workbench) -> Verdict:
         found = ours(bench.seen.volumes, wanted.name, bench, self.noun)
         if found is None:
-            return Verdict(Op.CREATE, f"{wanted.size_gib} GiB")
+            return Verdict(Op.CREATE, f"{wanted.size_gib} GiB" + (f" from {wanted.image}" if wanted.image else ""))
+        if wanted.image and found.state in (State.READY, State.IN_USE) and not found.bootable:
+            raise Conflict(
+                f"the volume {wanted.name} exists and can't be booted from",
+                why="it was not made from an image",
+                todo="give the boot volume another name",
+            )
         if found.state is State.FAILED:
             # Never replaced by ourselves: what is on it may be all there is.
             reason = (
@@ -43,7 +50,10 @@ class VolumeKind:
         return Verdict(Op.KEEP, told, found, differs)
 
     def make(self, wanted: VolumeWanted, bench: Workbench) -> Volume:
-        volume = bench.cloud.volumes.create(wanted.name, size_gib=wanted.size_gib, mark=bench.mark)
+        image_id = next((image.id for image in bench.seen.images if image.name == wanted.image), "")
+        if wanted.image and not image_id:
+            raise NotFound(f"{bench.cloud.site} has no image {wanted.image!r}")
+        volume = bench.cloud.volumes.create(wanted.name, size_gib=wanted.size_gib, mark=bench.mark, image_id=image_id)
         return self.settle(wanted, volume, bench)
 
     def settle(self, wanted: VolumeWanted, found: object, bench: Workbench) -> Volume:  # noqa: ARG002
@@ -57,8 +67,9 @@ class VolumeKind:
     def take(self, found: object, bench: Workbench) -> None:
         found = expect(Volume, found)
         try:
-            until_free(found, bench)
-            bench.cloud.volumes.delete(found.id)
+            found = until_free(found, bench)
+            if found.state is not State.DELETING:
+                bench.cloud.volumes.delete(found.id)
         except NotFound:
             return
         waiting.until_gone(bench.cloud.volumes.get, found.id, what=f"volume {found.name}", timeout_s=GONE_TIMEOUT_S)
@@ -81,6 +92,9 @@ class AttachmentKind:
             if volume.name == wanted.volume and volume.mark == bench.mark:
                 for attachment in volume.attachments:
                     if servers.get(attachment.server_id) == wanted.server:
+                        if volume.state is State.PENDING:
+                            # Whether it comes or goes is not said; a `down` that was killed may have begun to detach it.
+                            return Verdict(Op.UPDATE, f"it is {volume.status}", attachment)
                         return Verdict(Op.KEEP, f"{attachment.device} on {wanted.server}", attachment)
                 live = {server.id for server in bench.seen.servers if server.state not in (State.DELETING, State.ENDED)}
                 if any(attachment.server_id in live for attachment in volume.attachments):
@@ -90,6 +104,8 @@ class AttachmentKind:
     def make(self, wanted: AttachmentWanted, bench: Workbench) -> Volume:
         volume = bench.get("volume", wanted.volume, Volume)
         server = bench.get("server", wanted.server, Server)
+        if attached := _attached(volume, server.id):
+            return attached
         until_free(volume, bench)
         bench.cloud.volumes.attach(volume.id, server.id)
         return waiting.until(
@@ -101,29 +117,51 @@ class AttachmentKind:
     def settle(self, wanted: AttachmentWanted, found: object, bench: Workbench) -> object:  # noqa: ARG002
         return found
 
-    mend = settle
+    def mend(self, wanted: AttachmentWanted, found: object, bench: Workbench) -> Volume:  # noqa: ARG002
+        return self.make(wanted, bench)
 
     def take(self, found: object, bench: Workbench) -> None:
         found = expect(Attachment, found)
         try:
+            if not _comes_and_stays(found, bench):
+                return
             bench.cloud.volumes.detach(found.volume_id, found.server_id)
         except NotFound:
             return
         waiting.until(
-            lambda: None if _attached(bench.cloud.volumes.get(found.volume_id), found.server_id) else True,
+            lambda: _detached(bench.cloud.volumes.get(found.volume_id), found.server_id),
             what="the volume being detached",
             timeout_s=GONE_TIMEOUT_S,
         )
 
 
-def until_free(found: Volume, bench: Workbench) -> None:
-    """Wait for one that was attached when it was looked at: a server that has gone lets go of it a moment later."""
-    if found.attachments:
-        waiting.until(
-            lambda: None if bench.cloud.volumes.get(found.id).attachments else True,
-            what=f"volume {found.name} coming free",
-            timeout_s=GONE_TIMEOUT_S,
-        )
+def until_free(found: Volume, bench: Workbench) -> Volume:
+    """Wait for one that was attached or between two states when it was looked at; returns it as it is then.
+
+    A server that has gone lets go of it a moment later.
+    """
+
+    def look() -> Volume | None:
+        volume = bench.cloud.volumes.get(found.id)
+        return None if volume.attachments or volume.state is State.PENDING else volume
+
+    if not found.attachments and found.state is not State.PENDING:
+        return found
+    return waiting.until(look, what=f"volume {found.name} coming free", timeout_s=GONE_TIMEOUT_S)
+
+
+def _comes_and_stays(attachment: Attachment, bench: Workbench) -> bool:
+    """Whether it is there once the volume is between two states no more."""
+    seen = next((volume for volume in bench.seen.volumes if volume.id == attachment.volume_id), None)
+    if seen is None or seen.state is not State.PENDING:
+        return True
+
+    def look() -> Volume | None:
+        volume = bench.cloud.volumes.get(seen.id)
+        return None if volume.state is State.PENDING else volume
+
+    settled = waiting.until(look, what=f"volume {seen.name} being attached or free", timeout_s=READY_TIMEOUT_S)
+    return any(at.server_id == attachment.server_id for at in settled.attachments)
 
 
 def _elsewhere(wanted: AttachmentWanted, volume: Volume, bench: Workbench) -> Conflict:
@@ -134,6 +172,13 @@ def _elsewhere(wanted: AttachmentWanted, volume: Volume, bench: Workbench) -> Co
         f"the volume {volume.name} is attached to {at}, the lab wants it at {wanted.server}",
         todo=f"free it with `chiops volume detach {volume.name}`",
     )
+
+
+def _detached(volume: Volume, server_id: str) -> Volume | None:
+    if volume.state is State.FAILED:
+        raise ResourceFailed(f"the volume {volume.name} was not detached ({volume.status})", why=volume.fault)
+    there = volume.state is State.PENDING or any(at.server_id == server_id for at in volume.attachments)
+    return None if there else volume
 
 
 def _attached(volume: Volume, server_id: str) -> Volume | None:

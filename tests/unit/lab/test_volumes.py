@@ -17,6 +17,7 @@ from chiops.lab.loader import parse
 from chiops.lab.volumes import InUse
 from chiops.remote import ansible, ready
 from chiops.remote.ssh import Ssh
+from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Seen, Workbench
 
 MARK = Mark("lab", "me")
@@ -76,7 +77,7 @@ def test_what_is_in_use_is_told_with_who_uses_it(plays: Plays) -> None:
     ("device", "root"), [("/dev/vda", True), ("/dev/sda", True), ("/dev/vdb", False), ("vda", True), ("", False)]
 )
 def test_the_disk_that_a_server_boots_from_is_known(device: str, root: bool) -> None:
-    assert volumes.is_root_disk(Attachment(volume_id="v", server_id="s", device=device)) is root
+    assert is_root_disk(Attachment(volume_id="v", server_id="s", device=device)) is root
 
 
 def bench(*servers: Server, listed: Sequence[Volume] = ()) -> Workbench:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from chiops.cloud.local.site import LocalSite
 
 _STOP_S = 3
+_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
 KIND = "server"
 ID_LABEL = "chiops-server"
 """The label that carries a server's id."""
@@ -76,6 +78,19 @@ def run(site: LocalSite, server_id: str, command: Sequence[str]) -> str:
             f"{command[0]} failed on node {server_id}", why=lines[-1] if lines else f"it ended with {status}"
         )
     return output
+
+
+def console(site: LocalSite, server_id: str, lines: int) -> str:
+    """The last lines that a node printed to its console, without a terminal's escapes.
+
+    Raises:
+        NotFound: there is no such server.
+    """
+    container = one(site, server_id)
+    with translated("Reading a server's console"):
+        output = site.engine.client().api.logs(container["Id"], tail=max(lines, 1))
+    text = _ESCAPES.sub("", bytes(output).decode(errors="replace")).replace("\r", "")
+    return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 
 
 def remove_helpers(site: LocalSite, *, servers: bool = False) -> None:

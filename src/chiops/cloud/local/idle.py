@@ -25,7 +25,8 @@ def catch_up(site: LocalSite, compute: LocalCompute, leases: LocalLeases) -> Non
         leases.enforce()
         if _machine_was_rebooted(site):
             for container in containers.every(site):
-                if containers.is_running(container):
+                # one that waits for the disk that it boots from restarts again and again
+                if container["State"] in ("running", "restarting"):
                     site.node_started(container["Labels"][containers.ID_LABEL])
     if leases.booked() or site.engine.daemon.in_use:
         agent.ensure(site)

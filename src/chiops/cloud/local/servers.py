@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -22,13 +21,12 @@ from chiops.cloud.local.network import LocalNetwork, write
 from chiops.cloud.local.node import Spec
 from chiops.cloud.local.slots import Slots
 from chiops.cloud.local.view import View
-from chiops.errors import Capacity, ChiopsError, InvalidRequest, NotFound
+from chiops.errors import ChiopsError, InvalidRequest, NotFound
 
 if TYPE_CHECKING:
     from chiops.cloud.local.site import LocalSite
 
 _STOP_S = 15
-_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
 
 
 class LocalCompute:
@@ -166,11 +164,7 @@ class LocalCompute:
 
     def console_log(self, server_id: str, lines: int = 100) -> str:
         """The last lines that the server printed while it booted."""
-        container = containers.one(self._site, server_id)
-        with translated("Reading a server's console"):
-            output = self._site.engine.client().api.logs(container["Id"], tail=max(lines, 1))
-        text = _ESCAPES.sub("", bytes(output).decode(errors="replace")).replace("\r", "")
-        return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
+        return containers.console(self._site, server_id, lines)
 
     def mend(self) -> None:
         """Bring to an end what a killed process left half done: complete what was being made, remove what was being deleted."""
@@ -219,12 +213,7 @@ class LocalCompute:
                 )
             return flavors.by_name(request.flavor_id), request.lease_id, ""
         lease, reservation = booked
-        used = [spec.name for spec, _ in self._view.found() if spec.reservation_id == reservation.id]
-        if len(used) >= reservation.amount:
-            raise Capacity(
-                f"Lease {lease.name} has no room for server {request.name}",
-                why=f"its {reservation.amount} × {reservation.flavor_name} are used by {', '.join(used)}",
-            )
+        self._view.require_room(lease, reservation, request.name)
         return flavors.by_name(reservation.flavor_name), lease.id, reservation.id
 
     def _build(self, spec: Spec) -> None:

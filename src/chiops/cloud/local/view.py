@@ -10,13 +10,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chiops.cloud.base import Server, State
+from chiops.cloud.base import Lease, Reservation, Server, State
 from chiops.cloud.local import containers
 from chiops.cloud.local.engine import translated
 from chiops.cloud.local.network import LocalNetwork
 from chiops.cloud.local.node import Spec
 from chiops.cloud.local.shelf import Shelf
-from chiops.errors import CloudError, NotFound
+from chiops.errors import Capacity, CloudError, NotFound
 
 if TYPE_CHECKING:
     from chiops.cloud.local.site import LocalSite
@@ -74,6 +74,15 @@ class View:
                 spec = Spec.from_json(file.read_text(encoding="utf-8"))
                 if spec.id not in seen:
                     yield spec, {"State": "rebuilding", "Id": ""}
+
+    def require_room(self, lease: Lease, reservation: Reservation, name: str) -> None:
+        """Raise Capacity if a reservation has no room for another server."""
+        used = [spec.name for spec, _ in self.found() if spec.reservation_id == reservation.id]
+        if len(used) >= reservation.amount:
+            raise Capacity(
+                f"Lease {lease.name} has no room for server {name}",
+                why=f"its {reservation.amount} × {reservation.flavor_name} are used by {', '.join(used)}",
+            )
 
     def _links(self) -> _Links:
         floating = {found.server_id: found.address for found in self._network.addresses.floating()}

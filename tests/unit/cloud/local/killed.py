@@ -1,6 +1,6 @@
 """A process that makes, rebuilds or deletes a server and is killed at a given point.
 
-usage: python -m tests.unit.cloud.local.killed create|rebuild|delete MODULE:FUNCTION before|after PUBLIC_KEY [SERVER_ID]
+usage: python -m tests.unit.cloud.local.killed create|boot|rebuild|delete MODULE:FUNCTION before|after PUBLIC_KEY [SERVER_ID]
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import Any
 
-from chiops.cloud.base import Mark, ServerRequest
+from chiops.cloud.base import BootVolume, Mark, ServerRequest
 from chiops.cloud.local.cloud import LocalCloud
 from tests.support.target import IMAGE
 
@@ -37,10 +37,15 @@ def arm(point: str, moment: str) -> None:
 def main(action: str, point: str, moment: str, key: str, server_id: str = "") -> None:
     with LocalCloud() as cloud:
         arm(point, moment)
-        if action == "create":
+        if action in ("create", "boot"):
             cloud.compute.create(
                 ServerRequest(
-                    name="doomed", image_id=IMAGE, flavor_id="m1.tiny", keypair=key, mark=Mark("doomed", "me")
+                    name="doomed",
+                    image_id=IMAGE,
+                    flavor_id="m1.tiny",
+                    keypair=key,
+                    mark=Mark("doomed", "me"),
+                    boot_volume=BootVolume(size_gib=2) if action == "boot" else None,
                 )
             )
         elif action == "rebuild":

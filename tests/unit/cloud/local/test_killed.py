@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from chiops.cloud.base import Mark, Server, ServerRequest, State
+from chiops.cloud.base import BootVolume, Mark, Server, ServerRequest, State
 from chiops.cloud.local import containers
 from chiops.cloud.local.cloud import LocalCloud
 from tests.support.poll import wait_for
@@ -95,6 +96,56 @@ def test_making(local_cloud: LocalCloud, keypair: str, point: str, moment: str) 
         assert server.state is State.READY, "what can be completed is"
         local_cloud.compute.delete(server.id)
     assert doomed(local_cloud) == []
+
+
+@pytest.mark.parametrize(
+    ("point", "moment"),
+    [
+        ("shelf:Shelf.add", "after"),
+        ("rootfs:_remove", "after"),
+        ("attaching:Disks.bind", "before"),
+        ("node:start", "before"),
+    ],
+)
+def test_making_with_a_boot_volume(local_cloud: LocalCloud, keypair: str, point: str, moment: str) -> None:
+    """A volume without name and mark is never left over, and a server that is there boots from its volume."""
+    before = {volume.id for volume in local_cloud.volumes.list()}
+    kill("boot", point, moment, keypair)
+    with LocalCloud():
+        pass
+    assert remains(local_cloud) == {}
+    found = doomed(local_cloud)
+    assert len(found) <= 1
+    for server in found:
+        assert server.state is State.READY, "what can be completed is"
+        wait_for("the move into the volume", partial(root_of, local_cloud, server.id), until="/dev/vda\n".__eq__)
+        local_cloud.compute.delete(server.id)
+    assert {volume.id for volume in local_cloud.volumes.list()} == before
+
+
+def root_of(cloud: LocalCloud, server_id: str) -> str:
+    """The device that a node's root file system is on."""
+    return containers.run(cloud.local, server_id, ["findmnt", "-no", "SOURCE", "/"])
+
+
+def test_deleting_with_a_boot_volume(local_cloud: LocalCloud, keypair: str) -> None:
+    """Killed before the volume that is to go is gone: then it goes with the rest."""
+    request = ServerRequest(
+        name="doomed",
+        image_id=IMAGE,
+        flavor_id="m1.tiny",
+        keypair=keypair,
+        mark=Mark("doomed", "me"),
+        boot_volume=BootVolume(size_gib=2),
+    )
+    made = local_cloud.compute.create(request)
+    (volume,) = made.volumes
+    kill("delete", "shelf:Shelf.remove", "before", keypair, made.id)
+    with LocalCloud():
+        pass
+    assert remains(local_cloud) == {}
+    assert doomed(local_cloud) == []
+    assert volume not in {found.id for found in local_cloud.volumes.list()}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ def test_it_reads_what_the_site_writes(tmp_path: Path) -> None:
     found = parse_disks(slots.render({first: "volume-1", second: "volume-2"}))
     assert [(disk.name, disk.volume) for disk in found] == [("vdb", "volume-1"), ("vdc", "volume-2")]
     assert found[0].number == f"7:{first.whole}"
+    (root,) = parse_disks(slots.render({slots.root("a"): "volume-0"}))
+    assert (root.name, root.volume, root.spare) == ("vda", "volume-0", ())
     assert found[0].spare == tuple(f"7:{loop}" for loop in first.partitions)
 
 

@@ -64,6 +64,29 @@ def test_the_nodes_list_of_disks(tmp_path: Path) -> None:
     assert [line.split()[2] for line in text.splitlines()] == ["volume-1", "volume-2"]
 
 
+def test_the_disk_to_boot_from_is_open_only_to_servers_that_do(tmp_path: Path) -> None:
+    slots = slots_at(tmp_path)
+    others = {loop for slot in (*slots.reserve("a"), *slots.reserve("b")) for loop in slot.loops}
+    root = slots.root("a")
+    assert (root.device, root.partitions, root.whole in others) == ("vda", (), False)
+    rule = f"b 7:{root.whole} rwm"
+    assert rule not in slots.rules("a")
+    assert slots.rules("a", root=True) == [*slots.rules("a"), rule]
+    assert slots.render({root: "volume"}) == f"vda 7:{root.whole} volume -\n"
+    with pytest.raises(NotFound):
+        slots.root("nobody")
+
+
+def test_numbers_given_out_in_other_steps_are_not_shared(tmp_path: Path) -> None:
+    """Earlier versions gave out blocks of another size, so that an old block may overlap with a new one."""
+    slots = slots_at(tmp_path)
+    wanted = slots.root("a").whole if slots.reserve("a") else 0
+    slots.release("a")
+    slots._store.execute("INSERT INTO slot_blocks VALUES ('old', ?)", (wanted,))
+    slots.reserve("a")
+    assert abs(slots.of("a")[0].whole - wanted) > DISKS * (1 + PARTITIONS)
+
+
 def test_released_slots_are_gone(tmp_path: Path) -> None:
     slots = slots_at(tmp_path)
     slots.reserve("a")

@@ -25,6 +25,13 @@ def test_only_the_owner_reads_it(store: Store) -> None:
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
 
 
+def test_tables_of_an_earlier_version_get_what_they_lack(store: Store) -> None:
+    store.execute("INSERT INTO things VALUES ('old', 1)")
+    for _ in range(2):
+        store.add_columns("things", colour="TEXT NOT NULL DEFAULT 'grey'", count="INTEGER")
+    assert [tuple(row) for row in store.rows("SELECT * FROM things")] == [("old", 1, "grey")]
+
+
 def test_a_failed_transaction_changes_nothing(store: Store) -> None:
     def insert_and_fail() -> None:
         with store.transaction() as db:

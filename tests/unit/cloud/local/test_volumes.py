@@ -56,8 +56,10 @@ def test_there_is_no_volume_of_nothing(volumes: LocalVolumes, mark: Mark, size: 
 
 
 def test_what_the_site_cannot_do_is_refused(volumes: LocalVolumes, mark: Mark) -> None:
-    with pytest.raises(InvalidRequest, match="boot"):
+    with pytest.raises(InvalidRequest, match="2 GiB or more"):
         volumes.create("data", size_gib=1, mark=mark, image_id="CC-Ubuntu24.04")
+    with pytest.raises(NotFound, match="No image CC-CentOS7"):
+        volumes.create("data", size_gib=4, mark=mark, image_id="CC-CentOS7")
     with pytest.raises(InvalidRequest, match="'ceph-ssd'"):
         volumes.create("data", size_gib=1, mark=mark, volume_type="ceph-ssd")
     assert volumes.list() == []

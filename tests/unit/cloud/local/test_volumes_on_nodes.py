@@ -170,6 +170,6 @@ def _attach_without_clean_up(volumes: object):  # type: ignore[no-untyped-def]
     def attach(volume_id: str, server_id: str) -> None:
         shelf = volumes._shelf  # type: ignore[attr-defined]
         shelf.place(volume_id, server_id, "vdb")
-        volumes._finish(shelf.row(volume_id))  # type: ignore[attr-defined]
+        volumes._steps.finish(shelf.row(volume_id))  # type: ignore[attr-defined]
 
     return attach
