@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import why_no_nodes
 from tests.support.cli import Chiops
 from tests.support.leftovers import assert_clean
+from tests.support.openstack import command_line
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +24,9 @@ def chiops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chiops]:
     yield Chiops(home, tmp_path_factory.mktemp("work"))
     assert_clean(home)
     shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def openstack(tmp_path_factory: pytest.TempPathFactory) -> Chiops:
+    """The command line with the OpenStack under test as a site."""
+    return command_line(tmp_path_factory.mktemp("openstack"))
