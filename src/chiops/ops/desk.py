@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from chiops import progress
 from chiops.cloud import sites
-from chiops.cloud.base import Cloud, Ec2Credential, Identity, Mark, Resource, SiteFacts
-from chiops.errors import NotOurs, UsageError
+from chiops.cloud.base import Cloud, Ec2Credential, Identity, Mark, Resource, SiteFacts, State
+from chiops.errors import Conflict, NotOurs, UsageError
 from chiops.lab.journal import Entry, Journal
 from chiops.resources.kind import Seen, Workbench, observe
 
@@ -22,6 +22,7 @@ Confirm = Callable[[str], None]
 """Asks the person one question; raises `Declined` if the answer is no."""
 
 R = TypeVar("R", bound=Resource | Ec2Credential)
+M = TypeVar("M", bound=Resource)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,35 @@ class Desk:
                 todo="change it with the tool that made it",
             )
         return resource
+
+    def namesake(self, resources: Iterable[M], noun: str, name: str, differs: Callable[[M], str]) -> M | None:
+        """The resource that has the name now and serves as it is: an earlier run may have begun it.
+
+        Args:
+            resources: what is there.
+            noun, name: of what is wanted.
+            differs: how one is not what is wanted, as ``and books nothing``; "" if it is.
+
+        Raises:
+            Conflict: the name stands for another's, a failed one, or one that differs.
+        """
+        for found in resources:
+            if found.name != name or found.state in (State.ENDED, State.DELETING):
+                continue
+            if not self.is_ours(found):
+                raise Conflict(f"a {noun} {name} of someone else exists at {self.site}", todo="choose another name")
+            if found.state is State.FAILED:
+                raise Conflict(
+                    f"your {noun} {name} is in {found.status}",
+                    why=found.fault,
+                    todo=f"delete it with `chiops {noun} delete {found.id}`",
+                )
+            if told := differs(found):
+                raise Conflict(
+                    f"your {noun} {name} exists {told}", todo="choose another name, or delete that one first"
+                )
+            return found
+        return None
 
     def look(self, *parts: str) -> Seen:
         """List those parts of the site, all at once; names as in `Seen`."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import enum
-import os
 import re
 import shlex
-import tempfile
 from pathlib import Path
 
+from chiops import files
 from chiops.cloud.base import Ec2Credential, S3Endpoint
 from chiops.errors import UsageError
 
@@ -122,13 +121,6 @@ def write_private(path: Path, text: str) -> None:
     path = path.resolve()  # a link keeps pointing where it points
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            Path(draft).replace(path)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
+        files.replace(path, text)
     except OSError as error:
         raise UsageError(f"{path} can't be written", why=error.strerror or str(error)) from None

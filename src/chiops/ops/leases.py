@@ -66,7 +66,8 @@ def create(
     length = round((end - (start or now)) / ROUNDING) * ROUNDING
     check_length(desk.facts, [flavor.name for flavor in flavors], length)
     price = service_units(wanted, seen.flavors, length)
-    found = _namesake(desk, seen.leases, name, wanted, {item.id: item.name for item in flavors})
+    names = {item.id: item.name for item in flavors}
+    found = desk.namesake(seen.leases, NOUN, name, lambda lease: _differs(desk, lease, wanted, names))
     if found:
         return Booked(_ready(desk, found) if wait and found.start <= now else found, new=False)
     with desk.change("create", NOUN, name) as (_, entry), hosts.explained(desk, wanted):
@@ -77,35 +78,11 @@ def create(
     return Booked(lease, new=True, service_units=price)
 
 
-def _namesake(
-    desk: Desk,
-    leases: Iterable[Lease],
-    name: str,
-    wanted: Sequence[ReservationRequest],
-    flavor_names: dict[str, str],
-) -> Lease | None:
-    """A lease that has the name now, and serves as it is."""
-    for lease in leases:
-        if lease.name != name or lease.state in (State.ENDED, State.DELETING):
-            continue
-        if not desk.is_ours(lease):
-            raise Conflict(f"a lease {name} of someone else exists at {desk.site}", todo="choose another name")
-        if lease.state is State.FAILED:
-            raise Conflict(
-                f"your lease {name} is in {lease.status}",
-                why=lease.fault,
-                todo=f"delete it with `chiops lease delete {lease.id}`",
-            )
-        asked = Counter({(it.kind, flavor_names.get(it.flavor, it.flavor)): it.amount for it in wanted})
-        if asked != Counter({(it.kind, it.flavor_name): it.amount for it in lease.reservations}) or (
-            lease.mark and lease.mark.lab != desk.lab
-        ):
-            raise Conflict(
-                f"your lease {name} exists and books {reserves(lease)}",
-                todo="choose another name, or delete it first",
-            )
-        return lease
-    return None
+def _differs(desk: Desk, lease: Lease, wanted: Sequence[ReservationRequest], flavor_names: dict[str, str]) -> str:
+    asked = Counter({(it.kind, flavor_names.get(it.flavor, it.flavor)): it.amount for it in wanted})
+    booked = Counter({(it.kind, it.flavor_name): it.amount for it in lease.reservations})
+    same = asked == booked and not (lease.mark and lease.mark.lab != desk.lab)
+    return "" if same else f"and books {reserves(lease)}"
 
 
 def reserves(lease: Lease) -> str:

@@ -12,9 +12,8 @@ from chiops.cloud.base import (
     SecurityGroup,
     Server,
     ServerRequest,
-    State,
 )
-from chiops.errors import Conflict, UsageError
+from chiops.errors import UsageError
 from chiops.ops import booting, resolve, shell
 from chiops.ops.desk import Desk
 from chiops.ops.placing import BARE_METAL, Place, find_place
@@ -62,7 +61,7 @@ def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
     keypair = resolve.one(seen.keypairs, plan.keypair, "key pair", desk.site) if plan.keypair else None
     if plan.wait:
         _require_ssh(plan, groups, place, keypair)
-    server = _namesake(desk, seen, plan, place, image)
+    server = desk.namesake(seen.servers, NOUN, plan.name, lambda one: _differences(desk, one, place, image))
     new = server is None
     if server is None:
         desk.cloud.prepare()
@@ -117,38 +116,16 @@ def _opens(first: int, last: int) -> bool:
     return first == last == 0 or first <= SSH_PORT <= last
 
 
-def _namesake(desk: Desk, seen: Seen, plan: ServerPlan, place: Place, image: Image) -> Server | None:
-    """A server that has the name and is what is asked for; an earlier run may have been stopped before its end."""
-    for server in seen.servers:
-        if server.name != plan.name or server.state in (State.ENDED, State.DELETING):
-            continue
-        if not desk.is_ours(server):
-            raise Conflict(f"a server {plan.name} of someone else exists at {desk.site}", todo="choose another name")
-        if server.state is State.FAILED:
-            raise Conflict(
-                f"your server {plan.name} is in {server.status}",
-                why=server.fault,
-                todo=f"delete it with `chiops server delete {server.id}`",
-            )
-        if differs := _differences(desk, server, place, image):
-            raise Conflict(
-                f"your server {plan.name} exists already, {differs}",
-                todo="choose another name, or delete that one first",
-            )
-        return server
-    return None
-
-
 def _differences(desk: Desk, server: Server, place: Place, image: Image) -> str:
     """How it is not what is asked for; "" if it is. What the site does not say counts as right."""
     if server.mark and server.mark.lab != desk.lab:
-        return f"in the lab {server.mark.lab}"
+        return f"already, in the lab {server.mark.lab}"
     if server.lease_id != (place.lease.id if place.lease else ""):
-        return "on another lease"
+        return "already, on another lease"
     if server.flavor not in ("", place.flavor.name, place.flavor.id, f"reservation:{place.flavor_id}"):
-        return f"as {server.flavor}"
+        return f"already, as {server.flavor}"
     if server.image not in ("", image.name, image.id):
-        return f"from the image {server.image}"
+        return f"already, from the image {server.image}"
     return ""
 
 

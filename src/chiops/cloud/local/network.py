@@ -5,13 +5,11 @@ Both are kept as files in the node's folder, which the node reads when it starts
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chiops import files
 from chiops.cloud.base import FloatingIp, Mark, Rule, SecurityGroup
 from chiops.cloud.local import containers, ingress
 from chiops.cloud.local.addresses import Addresses
@@ -102,8 +100,10 @@ class LocalNetwork:
     def write_node_files(self, server_id: str) -> None:
         """Write what a node reads when it starts: its rules and its floating addresses."""
         folder = self._site.node_dir(server_id)
-        write(folder / "ingress.nft", ingress.render(self.groups.rules_for(server_id)))
-        write(folder / "addresses", "".join(f"{address}\n" for address in self.addresses.floating_of(server_id)))
+        files.replace(folder / "ingress.nft", ingress.render(self.groups.rules_for(server_id)))
+        files.replace(
+            folder / "addresses", "".join(f"{address}\n" for address in self.addresses.floating_of(server_id))
+        )
 
     def forget_server(self, server_id: str) -> None:
         """A server is gone: it is in no group and has no address any more."""
@@ -137,15 +137,3 @@ class LocalNetwork:
         for server_id in set(self.groups.names_by_server()) - there:
             if not self._site.node_dir(server_id).exists():
                 self.forget_server(server_id)
-
-
-def write(path: Path, text: str) -> None:
-    """Replace a file as a whole: a node never reads half of it."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from chiops import files
 from chiops.cloud import handover
 from chiops.cloud.base import Mark
 from chiops.cloud.local import containers, flavors, image
 from chiops.cloud.local.engine import translated
-from chiops.cloud.local.network import write
 from chiops.cloud.local.recipe import FILES
 from chiops.cloud.local.site import NODE_FILES
 from chiops.cloud.local.slots import Slots
@@ -177,16 +177,16 @@ def host_config(site: LocalSite, spec: Spec) -> dict[str, Any]:
 def write_files(site: LocalSite, spec: Spec) -> None:
     """Write what the node reads from its folder when it starts, but for the network's and the volumes' part."""
     folder = site.node_dir(spec.id)
-    write(folder / "authorized_keys", spec.public_key.strip() + "\n")
-    write(
+    files.replace(folder / "authorized_keys", spec.public_key.strip() + "\n")
+    files.replace(
         folder / "resolv.conf",
         resolv_conf([Path(path).read_text(encoding="utf-8") for path in _RESOLV if Path(path).exists()]),
     )
     (folder / "disks").touch()
     if spec.boot_volume:
         slots = Slots(site.store)
-        write(folder / "root", f"{slots.number(slots.root(spec.id).whole)} {spec.boot_volume} {spec.id}\n")
-        write(folder / "own-files", "".join(f"{path.lstrip('/')}\n" for path in own_files() if path != _INIT))
+        files.replace(folder / "root", f"{slots.number(slots.root(spec.id).whole)} {spec.boot_volume} {spec.id}\n")
+        files.replace(folder / "own-files", "".join(f"{path.lstrip('/')}\n" for path in own_files() if path != _INIT))
 
 
 def own_files() -> dict[str, tuple[bytes, int]]:

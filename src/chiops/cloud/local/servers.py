@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from chiops import files
 from chiops.cloud.base import Flavor, Image, Keypair, Mark, Server, ServerRequest
 from chiops.cloud.local import containers, flavors, image, node
 from chiops.cloud.local.bookings import Bookings
@@ -17,7 +18,7 @@ from chiops.cloud.local.booting import BootDisks
 from chiops.cloud.local.engine import translated
 from chiops.cloud.local.keypairs import Keypairs
 from chiops.cloud.local.locks import FileLock
-from chiops.cloud.local.network import LocalNetwork, write
+from chiops.cloud.local.network import LocalNetwork
 from chiops.cloud.local.node import Spec
 from chiops.cloud.local.slots import Slots
 from chiops.cloud.local.view import View
@@ -135,7 +136,7 @@ class LocalCompute:
                     f"Server {spec.name} boots from a volume, and what is on volumes is not overwritten",
                     todo="delete the server and create a new one, with a new volume",
                 )
-            write(self._view.rebuild_file(server_id), spec.to_json())
+            files.replace(self._view.rebuild_file(server_id), spec.to_json())
             self._remove_container(container["Id"], spec.name)
             self._build(spec)
             self._view.rebuild_file(server_id).unlink()
