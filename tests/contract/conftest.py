@@ -1,4 +1,5 @@
-"""One suite for every cloud. `local` runs wherever this machine can carry nodes, `openstack` where OS_CLOUD names a cloud.
+"""One suite for every cloud. `local` runs wherever this machine can carry nodes, `openstack` where OS_CLOUD names a cloud, and
+`fast` everywhere: it is the cloud that the tests of faults run at, and only worth something if it keeps the contract.
 
 CHIOPS_TEST_REAL_NODES=1 says that the OpenStack cloud's servers really boot; without it, what needs to log in is left out.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,12 +18,13 @@ from chiops.cloud.openstack.cloud import connect
 from chiops.cloud.openstack.entries import facts_of
 from chiops.cloud.sites import sites
 from chiops.remote.ssh import Ssh
+from tests.support.fast_cloud.cloud import FastCloud
 from tests.support.nodes import new_key, node_at, wait_ssh
 from tests.support.scratch import Scratch
 from tests.support.target import FLAVOR, IMAGE, SSH, NewServer, Reach, Target
 
 OS_CLOUD = os.environ.get("OS_CLOUD", "")
-CLOUDS = ["local", "openstack"] if OS_CLOUD else ["local"]
+CLOUDS = ["fast", "local", "openstack"] if OS_CLOUD else ["fast", "local"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -34,7 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by the cloud that it runs at."""
     for item in items:
         if isinstance(item, pytest.Function) and "target" in getattr(item, "callspec", item).__dict__.get("params", {}):
-            item.add_marker("nodes" if item.callspec.params["target"] == "local" else "openstack")
+            marker = {"local": "nodes", "openstack": "openstack"}.get(item.callspec.params["target"])
+            if marker:
+                item.add_marker(marker)
 
 
 def _openstack() -> Cloud:
@@ -48,6 +53,12 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     """The cloud under test with its capabilities."""
     if request.param == "local":
         yield request.getfixturevalue("local_target")
+        return
+    if request.param == "fast":
+        file = request.getfixturevalue("tmp_path_factory").mktemp("fast") / "cloud.db"
+        with FastCloud(file) as cloud:
+            other = partial(FastCloud, file, user="mate")
+            yield Target(cloud, real_nodes=False, shares_kernel=False, lease_step=1, patience=20, other=other)
         return
     real = os.environ.get("CHIOPS_TEST_REAL_NODES", "") == "1"
     home = request.getfixturevalue("tmp_path_factory").mktemp("openstack")

@@ -32,15 +32,19 @@ def other(target: Target) -> Iterator[Cloud]:
     """The same site, signed in as another member of the project."""
     if target.shares_kernel:
         pytest.skip("the local site has one user")
-    if not OTHER:
+    if not OTHER and not target.other:
         pytest.skip("no other member of the project is known, OS_CLOUD_OTHER is not set")
-    facts = facts_of(OTHER, sites())
-    assert facts, f"clouds.yaml has no entry {OTHER!r}"
-    with connect(facts) as cloud:
+    with target.other() if target.other else _openstack() as cloud:
         me, them = target.cloud.identity.whoami(), cloud.identity.whoami()
         assert me.project_id == them.project_id
         assert me.user_id != them.user_id
         yield cloud
+
+
+def _openstack() -> Cloud:
+    facts = facts_of(OTHER, sites())
+    assert facts, f"clouds.yaml has no entry {OTHER!r}"
+    return connect(facts)
 
 
 def bench_of(other: Cloud, lab: str) -> Workbench:

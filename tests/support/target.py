@@ -36,6 +36,7 @@ class Target:
         lease_step: seconds, the granularity of lease times.
         patience: seconds within which anything short of an image build is done.
         keys_kept: seconds for which an S3 server may still take a key that was revoked. Ceph's keeps keys for five minutes.
+        other: signs in as another member of the project, where that needs no credentials.
     """
 
     cloud: Cloud
@@ -44,3 +45,4 @@ class Target:
     lease_step: int
     patience: float
     keys_kept: float = 30
+    other: Callable[[], Cloud] | None = None
