@@ -42,8 +42,7 @@ class OpenStackObjects:
         """Where S3 is spoken: as the site's facts say, else at the root of the object store in the catalogue."""
         if self._site.facts.s3:
             return self._site.facts.s3
-        with self._site.doing("finding the object store"):
-            found = self._api.get_endpoint()
+        found = self._address()
         if not found:
             raise NotFound(
                 f"{self._site.facts.name} has no object store", todo="name another site as `object_site` in sites.yaml"
@@ -53,12 +52,23 @@ class OpenStackObjects:
         provider = "Ceph" if parts.path.startswith("/swift") else "Other"
         return S3Endpoint(f"{parts.scheme}://{parts.netloc}", "us-east-1", provider)
 
+    def _address(self) -> str:
+        """The object store in the catalogue; "" where the site has none."""
+        try:
+            with self._site.doing("finding the object store"):
+                return str(self._api.get_endpoint() or "")
+        except NotFound:
+            return ""
+
     def list(self) -> Sequence[Bucket]:
         """The project's buckets, 10 000 per request, and one request for each that this machine remembers as ours.
 
-        Counts may lag behind by a minute; ``mark`` is None for buckets that were made elsewhere: `get` knows it.
+        Counts may lag behind by a minute; ``mark`` is None for buckets that were made elsewhere: `get` knows it. A site
+        without an object store has none.
         """
         items: Sequence[Mapping[str, Any]] = ()
+        if not self._address():
+            return []
         with self._site.doing("listing buckets"):
             while True:
                 marker = f"&marker={quote(items[-1]['name'], safe='')}" if items else ""

@@ -14,7 +14,7 @@ from chiops.cloud.base import Mark, State
 from chiops.cloud.openstack.cloud import OpenStackCloud
 from chiops.cloud.openstack.leases import lease
 from chiops.cloud.openstack.volumes import volume
-from chiops.errors import Auth, Conflict
+from chiops.errors import Auth, Conflict, NotFound
 from tests.unit.cloud.openstack.conftest import MARK
 from tests.unit.cloud.openstack.stub import PATHS, PROJECT, USER, Answer, Stub
 
@@ -139,6 +139,13 @@ def test_a_bucket_that_another_machine_made_is_ours_once_it_was_asked_for(stub: 
     assert cloud.objects.get("bucket").mark == MARK
     assert cloud.objects.get("theirs").mark == Mark("lab-1", "somebody-else")
     assert [bucket.mark for bucket in cloud.objects.list()] == [MARK, None]
+
+
+def test_a_site_without_an_object_store_has_no_buckets(cloud: OpenStackCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(PATHS, "object-store")
+    assert cloud.objects.list() == []
+    with pytest.raises(NotFound, match="has no object store"):
+        cloud.objects.endpoint()
 
 
 def _project(stub: Stub, size: int) -> None:
