@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,9 +11,15 @@ from chiops.cli.common import app as group
 from chiops.names import format_bytes
 from chiops.output import emit
 
+if TYPE_CHECKING:
+    from chiops.data.prepare import PrepareResult
+
 app = group("data", "Datasets: prepared on a node, loaded into the lab's bucket.")
 FormatOption = Annotated[
-    list[str] | None, typer.Option("--format", "-f", help="imagefolder or litdata; again for more.", show_default=False)
+    list[str] | None,
+    typer.Option(
+        "--format", "-f", help="imagefolder, webdataset, litdata, mds, or all; again for more.", show_default=False
+    ),
 ]
 BucketOption = Annotated[
     str | None, typer.Option("--bucket", help="Which bucket of the lab; its first by default.", show_default=False)
@@ -27,7 +33,8 @@ def list_() -> None:
 
     rows = [{"kind": "dataset", "name": one.name, "what": one.title} for one in DATASETS.values()]
     rows += [
-        {"kind": "format", "name": one.name, "what": f"{one.title}, under {one.prefix}/"} for one in FORMATS.values()
+        {"kind": "format", "name": one.name, "what": f"{one.title}, under {one.prefix('<root>')}/"}
+        for one in FORMATS.values()
     ]
     emit(rows, options.output, table=rows)
 
@@ -35,38 +42,68 @@ def list_() -> None:
 @command(
     app,
     "prepare",
-    epilog="Example: chiops data prepare --dataset food11-synthetic --format imagefolder --format litdata",
+    epilog="Examples: chiops data prepare --format all; "
+    "chiops data prepare --dataset imagefolder --source ~/flowers --format webdataset",
 )
 def prepare(
     dataset: Annotated[str, typer.Option(help="See `chiops data list`.")] = "food11-synthetic",
     format_: FormatOption = None,
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(help="extract, transform or load; again for more; all by default.", show_default=False),
+    ] = None,
+    source: Annotated[
+        str,
+        typer.Option(
+            help="Your own images: a folder here, node:/PATH, or s3:PREFIX; for an index its file here, or s3:KEY.",
+            show_default=False,
+        ),
+    ] = "",
+    name: Annotated[
+        str, typer.Option(help="What your own dataset is called; by default as its source.", show_default=False)
+    ] = "",
+    split: Annotated[
+        str, typer.Option(help="The split of all your images, whatever folders say.", show_default=False)
+    ] = "",
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Leave damaged images out and say which.")
+    ] = False,
     images: Annotated[int, typer.Option(help="Images of a synthetic dataset, all splits together.")] = 1200,
     seed: Annotated[int, typer.Option(help="What a synthetic dataset grows from.")] = 0,
-    chunk_mib: Annotated[int, typer.Option(help="Size of a shard in MiB; 0 for what suits.")] = 0,
+    shard_mib: Annotated[
+        int, typer.Option("--shard-mib", "--chunk-mib", help="Size of a shard in MiB; 0 for what suits.")
+    ] = 0,
     url: Annotated[str, typer.Option(help="Download this archive instead.", show_default=False)] = "",
     file: Annotated[str, typer.Option(help="Use this archive on the node.", show_default=False)] = "",
     sha256: Annotated[str, typer.Option(help="The archive's checksum.", show_default=False)] = "",
-    threads: Annotated[int, typer.Option(help="Objects uploaded at once.")] = 16,
+    threads: Annotated[int, typer.Option(help="Objects uploaded or fetched at once.")] = 16,
     node: Annotated[str | None, typer.Option(help="On which node; the first by default.", show_default=False)] = None,
     bucket: BucketOption = None,
     lab: LabOption = None,
 ) -> None:
     """Make a dataset on a node and load it into the bucket. What is done already is not done again."""
     from chiops.data import prepare as preparing
+    from chiops.data.catalog import STAGES, find_formats
+    from chiops.data.options import PrepareOptions
     from chiops.lab.session import opened
     from chiops.remote.bench_image import ensure_bench_image
     from chiops.remote.ssh import Ssh
 
-    chosen = preparing.PrepareOptions(
+    chosen = PrepareOptions(
         dataset=dataset,
-        formats=tuple(format_ or ["imagefolder"]),
+        formats=find_formats(format_ or ["imagefolder"]),
+        stages=tuple(stage or STAGES),
         images=images,
         seed=seed,
-        chunk_bytes=chunk_mib << 20,
+        shard_bytes=shard_mib << 20,
         url=url,
         file=file,
         sha256=sha256,
         threads=threads,
+        source=source,
+        name=name,
+        split=split,
+        skip_damaged=skip_damaged,
     )
     with opened(lab) as session:
         where, access = session.node(node), session.bucket(bucket)
@@ -83,23 +120,58 @@ def prepare(
         }
         for name, one in done.formats.items()
     ]
+    emit(done, options.output, table=rows, text=_told(done))
+
+
+def _told(done: PrepareResult) -> str:
+    """The images in words, and those that are missing."""
+    if not done.splits:
+        return f"\n{done.dataset}: extracted."
     splits = ", ".join(f"{split.images:,} {name}" for name, split in done.splits.items())
-    emit(done, options.output, table=rows, text=f"\n{done.dataset}: {splits} images.")
+    text = f"\n{done.dataset}: {splits} images of {len(done.classes)} classes."
+    if done.left_out:
+        text += f" {done.left_out['images']} damaged images were left out, such as {done.left_out['names'][0]}."
+    return text
+
+
+@command(app, "index", epilog="Example: chiops data index scratch/imagenet/val --to index-val.json")
+def index(
+    prefix: Annotated[str, typer.Argument(help="Where the images are in the bucket.", show_default=False)] = "",
+    to: Annotated[str, typer.Option(help="The file to write, here.")] = "index.json",
+    bucket: BucketOption = None,
+    lab: LabOption = None,
+) -> None:
+    """Write the keys of all images below a prefix of the bucket to a JSON list, for `prepare --dataset index`."""
+    from pathlib import Path
+
+    from chiops.data.index import index as make
+    from chiops.lab.session import opened
+
+    with opened(lab) as session:
+        made = make(session.bucket(bucket), prefix, Path(to).expanduser())
+    text = f"{made.file}: {made.keys:,} keys of {format_bytes(made.bytes)} in all."
+    emit(made, options.output, text=text)
 
 
 @command(app, "verify", epilog="Example: chiops data verify --format litdata")
-def verify(format_: FormatOption = None, bucket: BucketOption = None, lab: LabOption = None) -> None:
-    """Compare what is in the bucket with the manifest written beside it: names, sizes, checksums."""
-    from chiops.data.verify import loaded, require
+def verify(
+    format_: FormatOption = None,
+    dataset: Annotated[str, typer.Option(help="Which dataset, by its name; all by default.", show_default=False)] = "",
+    bucket: BucketOption = None,
+    lab: LabOption = None,
+) -> None:
+    """Compare what is in the bucket with the manifests written beside it: names, sizes, checksums."""
+    from chiops.data.verify import chosen, require
     from chiops.lab.session import opened
 
     with opened(lab) as session:
         access = session.bucket(bucket)
-        found = [require(access, name) for name in format_ or loaded(access)]
+        found = [require(access, *one) for one in chosen(access, format_ or (), dataset)]
     rows = [
         {
             "format": one.format,
             "dataset": one.dataset,
+            "prefix": f"{one.prefix}/",
             "objects": one.objects,
             "size": format_bytes(one.bytes),
             "state": "whole",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chiops import progress
 from chiops.cloud.base import S3Access
-from chiops.data.catalog import find_dataset, find_format
+from chiops.data.options import ARCHIVE_MOUNT, SOURCE_MOUNT, PrepareOptions
+from chiops.data.source import Sending
 from chiops.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -18,73 +20,17 @@ if TYPE_CHECKING:
 DATA_ON_NODE = "/var/lib/chiops/data"
 """Where datasets are staged on a node: ``<dataset>/Food-11/...``, ``<dataset>/Food-11-litdata/...``."""
 
-FEWEST_IMAGES = 60
-"""With fewer images a split of a synthetic dataset would lack a class."""
-
-SMALLEST_CHUNK = 2**20
-"""A chunk must hold several images; bytes."""
-
 _STAGING = "/data"
-_ARCHIVE = "/archive.zip"
 
 Event = Callable[[dict[str, Any]], None]
-Launch = Callable[[dict[str, Any], Sequence[str], Event], dict[str, Any]]
-"""Runs ``python -m etl`` in a fresh container with this configuration and these mounts, and gives its result."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareOptions:
-    """What to prepare; checked when made.
+class Launch(Protocol):
+    """Runs ``python -m etl`` in a fresh container with this configuration and these mounts, and gives its result."""
 
-    Args:
-        dataset: a name in `catalog.DATASETS`.
-        formats: names in `catalog.FORMATS`, at least one.
-        images: images of a synthetic dataset, all splits together.
-        seed: what a synthetic dataset grows from; the same seed gives the same bytes.
-        chunk_bytes: size of a shard in bytes; 0 takes one that suits the split.
-        url: an archive to download instead of the dataset's own.
-        file: an archive that is on the node already, an absolute path there; wins over ``url``.
-        sha256: the archive's checksum, hexadecimal.
-        threads: objects uploaded at once.
-
-    Raises:
-        UsageError: a name is unknown, or a value cannot be.
-    """
-
-    dataset: str = "food11-synthetic"
-    formats: tuple[str, ...] = ("imagefolder",)
-    images: int = 1200
-    seed: int = 0
-    chunk_bytes: int = 0
-    url: str = ""
-    file: str = ""
-    sha256: str = ""
-    threads: int = 16
-
-    def __post_init__(self) -> None:
-        dataset = find_dataset(self.dataset)
-        for name in self.formats:
-            find_format(name)
-        if not self.formats:
-            raise UsageError("no format was asked for", todo="name one with --format")
-        if dataset.sized and self.images < FEWEST_IMAGES:
-            raise UsageError(
-                f"{self.dataset} needs at least {FEWEST_IMAGES} images", why=f"{self.images} were asked for"
-            )
-        if self.seed < 0:
-            raise UsageError("the seed must not be negative")
-        if self.threads < 1:
-            raise UsageError("at least one thread must upload")
-        if self.chunk_bytes and self.chunk_bytes < SMALLEST_CHUNK:
-            raise UsageError(
-                f"a chunk must have at least {SMALLEST_CHUNK} bytes", why=f"{self.chunk_bytes} were asked for"
-            )
-        if (self.url or self.file or self.sha256) and not dataset.archived:
-            raise UsageError(f"{self.dataset} comes from no archive", todo="leave out --url, --file and --sha256")
-        if self.file and (not self.file.startswith("/") or ":" in self.file):
-            raise UsageError(
-                f"{self.file!r} cannot be the archive", todo="give an absolute path on the node, without a colon"
-            )
+    def __call__(
+        self, config: dict[str, Any], mounts: Sequence[str], on_event: Event, feed: Iterable[bytes]
+    ) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +58,21 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareResult:
-    """What is staged on the node and loaded into the bucket."""
+    """What is staged on the node and loaded into the bucket.
+
+    Args:
+        dataset: the name it is staged under.
+        splits: by name; none after ``extract`` alone.
+        formats: by name, likewise.
+        classes: their names; a class's place is its label.
+        left_out: damaged images that were left out: how many, and the first names.
+    """
 
     dataset: str
     splits: Mapping[str, SplitFacts]
     formats: Mapping[str, Loaded]
+    classes: tuple[str, ...] = ()
+    left_out: Mapping[str, Any] | None = None
 
 
 def prepare(ssh: Ssh, image: str, s3: S3Access, options: PrepareOptions) -> PrepareResult:
@@ -128,21 +84,24 @@ def prepare(ssh: Ssh, image: str, s3: S3Access, options: PrepareOptions) -> Prep
         s3: the bucket.
 
     Raises:
-        NotFound: the archive that ``options.file`` names is not on the node.
+        UsageError: the source is in another bucket.
+        NotFound: what ``options`` name is not here, or not on the node.
         Auth: the S3 key is refused.
         NotOurs: the bucket holds foreign objects where the dataset goes.
         Capacity: the node's disk or the bucket is full.
-        DataError: the archive or what arrived in the bucket is damaged.
+        DataError: the images or what arrived in the bucket are damaged, or the source is no tree of classes.
         RemoteFailed: the container died, or the node was lost; the next run continues.
     """
     from chiops.remote.container import run_module
 
-    # Docker would make a folder of that name, if the file were not there.
+    # Docker would make a folder of that name, if there were none.
     if options.file and ssh.run("test", "-f", options.file, check=False).returncode != 0:
         raise NotFound(f"there is no file {options.file} on {ssh.node.name}", todo="copy the archive there first")
+    if _is_on_node(options) and ssh.run("test", "-d", options.where.path, check=False).returncode != 0:
+        raise NotFound(f"there is no folder {options.where.path} on {ssh.node.name}", todo="check the path")
 
-    def launch(config: dict[str, Any], mounts: Sequence[str], on_event: Event) -> dict[str, Any]:
-        return run_module(ssh, image, "etl", config, mounts=mounts, on_event=on_event)
+    def launch(config: dict[str, Any], mounts: Sequence[str], on_event: Event, feed: Iterable[bytes]) -> dict[str, Any]:
+        return run_module(ssh, image, "etl", config, mounts=mounts, on_event=on_event, feed=feed)
 
     return perform(launch, s3, options)
 
@@ -151,20 +110,54 @@ def perform(launch: Launch, s3: S3Access, options: PrepareOptions) -> PrepareRes
     """`prepare` over any way of launching the container."""
     mounts = [f"{DATA_ON_NODE}:{_STAGING}"]
     if options.file:
-        mounts.append(f"{options.file}:{_ARCHIVE}:ro")
-    with progress.task(f"Prepare {options.dataset}") as whole, ExitStack() as step:
-        answer = launch(_config(s3, options), mounts, _watch(whole, step))
+        mounts.append(f"{options.file}:{ARCHIVE_MOUNT}:ro")
+    if _is_on_node(options):
+        mounts.append(f"{options.where.path}:{SOURCE_MOUNT}:ro")
+    if options.source and options.where.bucket not in ("", s3.bucket):
+        raise UsageError(f"the images are in bucket {options.where.bucket}, and it is {s3.bucket} that is loaded")
+    with progress.task(f"Prepare {options.staged_as}") as whole, ExitStack() as step:
+        sending = _sending(options)
+        watch = _watch(whole, step)
+
+        def on_event(event: dict[str, Any]) -> None:
+            if sending:
+                sending.on_event(event)
+            watch(event)
+
+        try:
+            answer = launch(_config(s3, options), mounts, on_event, sending.pieces() if sending else ())
+        finally:
+            if sending:
+                sending.end()
     return PrepareResult(
-        dataset=options.dataset,
-        splits={name: SplitFacts(**facts) for name, facts in answer["dataset"]["splits"].items()},
+        dataset=options.staged_as,
+        splits={name: SplitFacts(**facts) for name, facts in answer["dataset"].get("splits", {}).items()},
         formats={name: Loaded(**facts) for name, facts in answer["formats"].items()},
+        classes=tuple(answer["dataset"].get("classes", ())),
+        left_out=answer["dataset"].get("left_out"),
     )
+
+
+def _is_on_node(options: PrepareOptions) -> bool:
+    return bool(options.source) and options.where.kind == "node"
+
+
+def _sending(options: PrepareOptions) -> Sending | None:
+    """What is sent to the node, if anything is."""
+    if not options.source or options.where.kind != "here" or "extract" not in options.stages:
+        return None
+    path = Path(options.where.path).expanduser()
+    if path.exists() and path.is_dir() != (options.dataset == "imagefolder"):
+        kind = "folder" if options.dataset == "imagefolder" else "file"
+        raise UsageError(f"{path} is no {kind}", todo=f"give a {kind} with --source")
+    return Sending(path, options.split)
 
 
 def _config(s3: S3Access, options: PrepareOptions) -> dict[str, Any]:
     return {
         "dataset": options.dataset,
         "formats": list(options.formats),
+        "stages": list(options.stages),
         "staging": _STAGING,
         "s3": {
             "endpoint": s3.endpoint.url,
@@ -173,15 +166,7 @@ def _config(s3: S3Access, options: PrepareOptions) -> dict[str, Any]:
             "access": s3.access,
             "secret": s3.secret,
         },
-        "options": {
-            "images": options.images,
-            "seed": options.seed,
-            "chunk_bytes": options.chunk_bytes,
-            "url": options.url,
-            "file": _ARCHIVE if options.file else "",
-            "sha256": options.sha256,
-            "threads": options.threads,
-        },
+        "options": options.for_the_node(),
     }
 
 

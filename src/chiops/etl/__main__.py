@@ -1,4 +1,7 @@
-"""``python -m etl``: the configuration on stdin, events on stdout, whatever libraries print on stderr. Status 1 after an error."""
+"""``python -m etl``: the configuration in the first line of stdin, events on stdout, whatever libraries print on stderr.
+
+Status 1 after an error.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ def main() -> int:
     """Run what stdin says."""
     events = Events(_take_stdout())
     try:
-        events.result(pipeline.run(config.parse(sys.stdin.read()), events))
+        events.result(pipeline.run(config.parse(sys.stdin.buffer.readline().decode()), events))
     except EtlError as error:
         events.error(error)
     except OSError as error:

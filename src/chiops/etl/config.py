@@ -11,6 +11,8 @@ from pathlib import Path
 
 from .errors import EtlError
 
+STAGES = ("extract", "transform", "load")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Config:
@@ -30,36 +32,47 @@ class Options:
     Args:
         images: images of a synthetic dataset, all splits together.
         seed: what randomness grows from; the same seed gives the same bytes.
-        chunk_bytes: size of a shard; 0 lets the format choose by the size of the split.
+        shard_bytes: size of a shard; 0 lets the format choose by the size of the split.
         url: where an archive is downloaded from, instead of the dataset's own place.
         file: an archive that is already on the node, as a path in the container; wins over ``url``.
         sha256: the archive's checksum, hexadecimal; empty where none is published.
         workers: processes that make images; 0 means one per processor.
-        threads: objects uploaded at once.
+        threads: objects sent or fetched at once.
+        name: a dataset of one's own: its name and root.
+        source: where it comes from: ``sent`` (over stdin), ``folder:<path in the container>`` or ``bucket:<prefix>``.
+        index: a JSON list of the keys in the bucket that make it up: ``sent`` or ``bucket:<key>``; no ``source`` then.
+        split: the split that all of its images belong to; empty to go by the folders' names.
+        skip_damaged: 1 to leave damaged images out, 0 to fail.
     """
 
     images: int = 1200
     seed: int = 0
-    chunk_bytes: int = 0
+    shard_bytes: int = 0
     url: str = ""
     file: str = ""
     sha256: str = ""
     workers: int = 0
     threads: int = 16
+    name: str = ""
+    source: str = ""
+    index: str = ""
+    split: str = ""
+    skip_damaged: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """One run. Without ``s3`` the formats are made on the node and loaded nowhere."""
+    """One run, of some stages or all. Without ``s3`` the formats are made on the node and loaded nowhere."""
 
     dataset: str
     formats: tuple[str, ...]
     staging: Path
     s3: S3Config | None = None
+    stages: tuple[str, ...] = STAGES
     options: Options = Options()
 
 
-_LOWEST = {"images": 1, "seed": 0, "chunk_bytes": 0, "workers": 0, "threads": 1}
+_LOWEST = {"images": 1, "seed": 0, "shard_bytes": 0, "skip_damaged": 0, "workers": 0, "threads": 1}
 
 
 def parse(text: str) -> Config:
@@ -73,23 +86,27 @@ def parse(text: str) -> Config:
     except ValueError as error:
         raise _wrong("the document on stdin is not JSON", str(error)) from None
     top = _keys(document, "the configuration", Config)
-    formats = top["formats"]
-    if not isinstance(formats, list) or not formats or not all(isinstance(name, str) for name in formats):
-        raise _wrong("formats must be a list of at least one name")
+    for key in ("formats", "stages"):
+        names = top.setdefault(key, list(STAGES))
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise _wrong(f"{key} must be a list of at least one name")
+    if unknown := sorted(set(top["stages"]) - set(STAGES)):
+        raise _wrong(f"there is no stage {unknown[0]!r}")
     for key in ("dataset", "staging"):
         if not isinstance(top[key], str) or not top[key]:
             raise _wrong(f"{key} must be a text")
     s3 = top.get("s3")
     return Config(
         dataset=str(top["dataset"]),
-        formats=tuple(dict.fromkeys(formats)),
+        formats=tuple(dict.fromkeys(top["formats"])),
+        stages=tuple(stage for stage in STAGES if stage in top["stages"]),
         staging=Path(str(top["staging"])),
         s3=None if s3 is None else S3Config(**_typed(_keys(s3, "s3", S3Config), "s3", S3Config)),
         options=Options(**_typed(_keys(top.get("options") or {}, "options", Options), "options", Options)),
     )
 
 
-def _keys(value: object, where: str, shape: type) -> dict[str, object]:
+def _keys(value: object, where: str, shape: type) -> dict[str, typing.Any]:
     if not isinstance(value, Mapping):
         raise _wrong(f"{where} must be an object")
     fields = {item.name: item for item in dataclasses.fields(shape)}

@@ -1,10 +1,12 @@
 """The JSON lines that a run speaks on stdout, one event each.
 
-``progress`` counts work, ``note`` says what happens now, and a run ends with exactly one ``result`` or ``error``.
+``progress`` counts work, ``note`` says what happens now, ``wanted`` asks for files (`sources.sent`), and a run ends with exactly
+one ``result`` or ``error``.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -44,6 +46,11 @@ class Events:
         """One line on what happens now."""
         with self._lock:
             self._write({"event": "note", "text": text})
+
+    def wanted(self, bits: bytes) -> None:
+        """Which of the files that were listed on stdin are to follow there: the first is the lowest bit of the first byte."""
+        with self._lock:
+            self._write({"event": "wanted", "bits": base64.b64encode(bits).decode()})
 
     def error(self, error: EtlError) -> None:
         """The end of a run that failed."""

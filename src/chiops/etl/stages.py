@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import EtlError
 from .protocol import human_bytes
+
+PART = ".part"
+"""How the names of files end that are not whole yet."""
 
 _SPARE_BYTES = 64 * 2**20
 """Room to leave: the node has other things to write."""
@@ -28,9 +32,14 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Like `write_atomically`, but safe only against a killed process, not a crashed machine; many times as fast."""
-    partial = path.with_suffix(".part")
+    partial = draft_of(path)
     partial.write_bytes(data)
     partial.replace(path)
+
+
+def draft_of(path: Path) -> Path:
+    """A name beside ``path`` for its content while it is written; this thread's own, and short, as names may not be long."""
+    return path.with_name(f".{os.getpid()}-{threading.get_ident():x}{PART}")
 
 
 def check_room(folder: Path, needed: int) -> None:
@@ -53,6 +62,11 @@ def replace_folder(finished: Path, place: Path) -> None:
         place.rename(old)
     finished.rename(place)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def partial_of(folder: Path) -> Path:
+    """Where a folder is made until it is whole."""
+    return folder.with_name(f".{folder.name}{PART}")
 
 
 class Stages:

@@ -1,165 +1,187 @@
-"""The tree that every dataset becomes and every format is made from: ``<split>/class_XX/<class>_<n>.jpg``.
+"""The tree that every dataset becomes and every format is made from: ``<root>/<split>/<class>/<file>``, JPEGs alone.
 
-It is what `torchvision.datasets.ImageFolder` reads; XX is the label in two digits.
+It is what `torchvision.datasets.ImageFolder` reads. Below a class's folder there may be more folders. A sample's label is its
+class's place in the sorted list of all classes of all splits.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import re
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from .errors import EtlError
+from .inventory import Inventory, Sample
+from .jpeg import is_named_jpeg, jpeg_fault, sample_digest
+from .parallel import each
 from .protocol import Events
-
-NAME = "Food-11"
-"""The folder's name, and the prefix in a bucket."""
+from .stages import PART
 
 SPLITS = ("training", "validation", "evaluation")
-CLASSES = (
-    "Bread", "Dairy product", "Dessert", "Egg", "Fried food", "Meat",
-    "Noodles/Pasta", "Rice", "Seafood", "Soup", "Vegetable/Fruit",
-)  # fmt: skip
-"""Food-11's classes; the index is the label."""
 
-_CLASS_FOLDER = re.compile(r"class_(\d{2})\Z")
-_START, _END = b"\xff\xd8\xff", b"\xff\xd9"
 _THREADS = 4
+_NAMED = 100
+"""Damaged images whose names go into the manifest."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Sample:
-    """One image of a tree; ``path`` is relative to the tree."""
+class DamagedImages(EtlError):
+    """Images that are truncated or no JPEGs."""
 
+    def __init__(self, first: str, why: str, count: int) -> None:
+        others = f" and {count - 1} more are" if count > 1 else " is"
+        super().__init__(
+            f"the image {first}{others} damaged",
+            why=why,
+            todo="replace what is damaged at its source, or leave it out with --skip-damaged; the rest is kept and continued",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
     path: str
     split: str
     label: int
 
 
-class DamagedImages(EtlError):
-    """Images that are truncated or no JPEGs: ``paths`` within the tree."""
-
-    def __init__(self, faults: Mapping[str, str]) -> None:
-        first, why = next(iter(faults.items()))
-        others = f" and {len(faults) - 1} more are" if len(faults) > 1 else " is"
-        super().__init__(f"the image {first}{others} damaged", why=why, todo="use another copy of the archive")
-        self.paths = tuple(faults)
-
-
-def place(split: str, label: int, number: int) -> str:
-    """Where an image lies in the tree."""
-    return f"{split}/class_{label:02d}/{label}_{number}.jpg"
-
-
-def samples(root: Path) -> list[Sample]:
-    """All images of the tree, in the order of their paths, without opening them.
+def files(root: Path) -> Iterator[str]:
+    """Every file below ``root`` by its relative path, in no order and one at a time; links are followed.
 
     Raises:
-        EtlError: a split is missing, has no class folders, or a class is empty.
+        EtlError: a link leads nowhere, or in a circle.
     """
-    found: list[Sample] = []
-    for split in SPLITS:
-        folder = root / split
-        if not folder.is_dir():
-            raise _unlike(root, f"it has no folder {split}")
-        classes = sorted(child for child in folder.iterdir() if child.is_dir())
-        if not classes:
-            raise _unlike(root, f"{split} has no class folders")
-        for child in classes:
-            match = _CLASS_FOLDER.match(child.name)
-            if match is None or int(match[1]) >= len(CLASSES):
-                raise _unlike(root, f"{split}/{child.name} is not the folder of a class")
-            names = sorted(item.name for item in child.iterdir() if item.suffix == ".jpg")
-            if not names:
-                raise _unlike(root, f"{split}/{child.name} is empty")
-            found += [Sample(f"{split}/{child.name}/{name}", split, int(match[1])) for name in names]
-    return found
+    pending = [("", os.stat(root))]  # noqa: PTH116  (a folder's identity)
+    seen = {(pending[0][1].st_dev, pending[0][1].st_ino)}
+    while pending:
+        folder, _ = pending.pop()
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir():
+                    facts = entry.stat()
+                    if entry.is_symlink() and (facts.st_dev, facts.st_ino) in seen:
+                        raise EtlError(
+                            f"the link {path} in {root} leads in a circle, or where another one leads", todo="remove it"
+                        )
+                    seen |= {(facts.st_dev, facts.st_ino)} if entry.is_symlink() else set()
+                    pending.append((path, facts))
+                elif entry.is_file():
+                    yield path
+                elif entry.is_symlink():
+                    raise EtlError(f"the link {path} in {root} leads nowhere", todo="remove or mend it")
 
 
-def inspect(root: Path, events: Events) -> dict[str, dict[str, object]]:
-    """Read every image once; per split: ``images``, ``bytes``, ``classes`` and ``sha256``.
+def class_names(root: Path) -> list[str]:
+    """The classes of all splits, sorted; a class's place is its label.
+
+    Raises:
+        EtlError: there is no split, or a split without classes.
+    """
+    splits = [root / split for split in SPLITS if (root / split).is_dir()]
+    names = set()
+    for split in splits:
+        mine = {child.name for child in split.iterdir() if child.is_dir()}
+        if not mine:
+            raise _unlike(root, f"{split.name} has no class folders")
+        names |= mine
+    if not splits:
+        raise _unlike(root, "it has no folder training, validation or evaluation")
+    return sorted(names)
+
+
+def inspect(root: Path, inventory: Inventory, events: Events, *, leave_out: bool = False) -> dict[str, Any]:
+    """Read every image once into the inventory; tell ``classes`` and of each split ``images``, ``bytes``, ``classes``, ``sha256``.
 
     ``sha256`` tells whether two readers saw the same samples, in whatever order: the sum, modulo 2**256, of `sample_digest`
-    over the split, in 64 hexadecimal digits. The benchmark's loaders report the same as their content hash.
+    over the split, in 64 hexadecimal digits. The benchmark's loaders report the same as their content hash. What a killed run
+    left half written is removed.
+
+    Args:
+        root: the tree.
+        inventory: a new one, to be filled.
+        events: told how far it is.
+        leave_out: remove damaged images from the tree; the answer's ``left_out`` says how many and the first names.
 
     Raises:
-        DamagedImages: images are truncated or no JPEGs.
-        EtlError: the tree is not as `samples` wants it.
+        DamagedImages: images are truncated or no JPEGs, and not to be left out; the inventory names them all.
+        EtlError: it is no such tree, or a class is empty.
     """
-    every = samples(root)
-    counts = {split: {"images": 0, "bytes": 0, "sum": 0} for split in SPLITS}
-    labels: dict[str, set[int]] = {split: set() for split in SPLITS}
-    damaged: dict[str, str] = {}
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for done, (sample, (size, digest, fault)) in enumerate(
-            zip(every, pool.map(lambda sample: _read(root, sample), every), strict=True), start=1
-        ):
-            if fault:
-                damaged[sample.path] = fault
-            count = counts[sample.split]
+    classes = class_names(root)
+    total = sum(1 for _ in _images(root, classes))
+    counts: dict[str, dict[str, Any]] = {}
+    seen: dict[str, set[int]] = {}
+    damaged = 0
+    read = each(_THREADS, lambda found: _read(root, found), _images(root, classes))
+    for done, (sample, digest, fault) in enumerate(read, start=1):
+        if fault:
+            damaged += 1
+            inventory.add_fault(sample.path, fault)
+        else:
+            seen.setdefault(sample.split, set()).add(sample.label)
+            inventory.add(sample)
+            count = counts.setdefault(sample.split, {"images": 0, "bytes": 0, "classes": 0, "sum": 0})
             count["images"] += 1
-            count["bytes"] += size
+            count["bytes"] += sample.size
             count["sum"] = (count["sum"] + digest) % 2**256
-            labels[sample.split].add(sample.label)
-            events.progress("Check images", done, len(every), "images")
-    if damaged:
-        raise DamagedImages(damaged)
-    return {
-        split: {
-            "images": count["images"],
-            "bytes": count["bytes"],
-            "classes": len(labels[split]),
-            "sha256": f"{count['sum']:064x}",
-        }
-        for split, count in counts.items()
+        events.progress("Check images", done, total, "images")
+    inventory.finish()
+    if damaged and not leave_out:
+        raise DamagedImages(*next(inventory.faults()), damaged)
+    for path, _ in inventory.faults():
+        (root / path).unlink()
+    for split in (split for split in SPLITS if (root / split).is_dir()):
+        for label, name in enumerate(classes):
+            if label not in seen.get(split, ()) and (root / split / name).is_dir():
+                raise _unlike(root, f"{split}/{name} has no images")
+        counts[split]["classes"] = len(seen[split])
+        counts[split]["sha256"] = f"{counts[split].pop('sum'):064x}"
+    report: dict[str, Any] = {
+        "classes": classes,
+        "splits": {split: counts[split] for split in SPLITS if split in counts},
     }
+    if damaged:
+        report["left_out"] = {"images": damaged, "names": [path for path, _ in islice(inventory.faults(), _NAMED)]}
+    return report
 
 
-def measure(root: Path, every: Sequence[Sample]) -> int:
-    """Bytes of all images, by their sizes alone."""
-    return sum((root / sample.path).stat().st_size for sample in every)
-
-
-def sample_digest(jpeg: bytes, label: int) -> int:
-    """What stands for one sample: SHA-256 of the label's bytes (one, or as many more as it needs) and the encoded image."""
-    hashed = hashlib.sha256(label.to_bytes(max(1, (label.bit_length() + 7) // 8), "big"))
-    hashed.update(jpeg)
-    return int.from_bytes(hashed.digest(), "big")
-
-
-def jpeg_fault(data: bytes) -> str:
-    """Why ``data`` is not a whole JPEG; empty if it is.
-
-    An image that ends with the end marker is taken as whole; one with something behind it is decoded to see.
-    """
-    if not data:
-        return "it is empty"
-    if not data.startswith(_START):
-        return "it is no JPEG"
-    if data.rstrip(b"\0\r\n").endswith(_END):
-        return ""
-    from PIL import Image
-
+def intact(root: Path, inventory: Path) -> bool:
+    """Whether the tree holds exactly the inventory's images, by names and sizes."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.load()
-    except (OSError, SyntaxError) as error:
-        return f"it is truncated ({error})"
-    return ""
+        with Inventory(inventory) as known:
+            there = 0
+            for path in files(root):
+                if known.size_of(path) != (root / path).stat().st_size:
+                    return False
+                there += 1
+            return there == known.count()
+    except Exception:  # noqa: BLE001  (whatever is wrong with it, it is made again)
+        return False
 
 
-def _read(root: Path, sample: Sample) -> tuple[int, int, str]:
-    data = (root / sample.path).read_bytes()
-    return len(data), sample_digest(data, sample.label), jpeg_fault(data)
+def _images(root: Path, classes: list[str]) -> Iterator[_Found]:
+    labels = {name: label for label, name in enumerate(classes)}
+    for split in SPLITS:
+        for path in files(root / split) if (root / split).is_dir() else ():
+            name, _, inner = path.partition("/")
+            if path.endswith(PART):
+                (root / split / path).unlink()
+            elif not inner or not is_named_jpeg(path):
+                raise _unlike(root, f"{split}/{path} is no image of a class")
+            else:
+                yield _Found(f"{split}/{path}", split, labels[name])
+
+
+def _read(root: Path, found: _Found) -> tuple[Sample, int, str]:
+    data = (root / found.path).read_bytes()
+    sample = Sample(found.path, found.split, found.label, len(data))
+    return sample, sample_digest(data, found.label), jpeg_fault(data)
 
 
 def _unlike(root: Path, why: str) -> EtlError:
     return EtlError(
-        f"{root} is not a tree of training, validation and evaluation images",
+        f"{root} is not a tree of classes",
         why=why,
-        todo="see that the archive is one of Food-11, or use food11-synthetic",
+        todo="see that what it is made from is whole, or use food11-synthetic",
     )

@@ -16,8 +16,8 @@ from chiops.etl.datasets import food11_synthetic
 
 def test_both_sides_know_the_same() -> None:
     assert set(catalog.DATASETS) == set(datasets.NAMES)
-    assert {name: one.prefix for name, one in catalog.FORMATS.items()} == {
-        name: formats.open_format(name, Options()).prefix for name in formats.NAMES
+    assert {name: one.suffix for name, one in catalog.FORMATS.items()} == {
+        name: formats.open_format(name, Options()).suffix for name in formats.NAMES
     }
     assert catalog.SPLITS == tree.SPLITS
     assert prepare.FEWEST_IMAGES == food11_synthetic.FEWEST

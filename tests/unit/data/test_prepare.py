@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import pytest
 
 from chiops import progress
 from chiops.cloud.base import S3Access, S3Endpoint
-from chiops.data.prepare import DATA_ON_NODE, Event, PrepareOptions, perform
+from chiops.data.options import PrepareOptions
+from chiops.data.prepare import DATA_ON_NODE, Event, perform
 from chiops.errors import RemoteFailed, UsageError
 from chiops.etl import config as etl_config
 from chiops.etl import pipeline
@@ -83,7 +84,8 @@ class _Live(io.StringIO):
 def test_the_node_side_is_told_and_its_result_comes_back(s3: S3Access, tmp_path: Path, watched: Watched) -> None:
     seen: list[Sequence[str]] = []
 
-    def launch(config: dict[str, Any], mounts: Sequence[str], on_event: Event) -> dict[str, Any]:
+    def launch(config: dict[str, Any], mounts: Sequence[str], on_event: Event, feed: Iterable[bytes]) -> dict[str, Any]:
+        assert list(feed) == []
         seen.append(mounts)
         parsed = etl_config.parse(json.dumps(config))
         local = dataclasses.replace(parsed, staging=tmp_path, options=dataclasses.replace(parsed.options, workers=1))
@@ -111,7 +113,7 @@ def test_the_node_side_is_told_and_its_result_comes_back(s3: S3Access, tmp_path:
 
 
 def test_a_failure_marks_the_stage_it_happened_in(watched: Watched) -> None:
-    def launch(_config: dict[str, Any], _mounts: Sequence[str], on_event: Event) -> dict[str, Any]:
+    def launch(config: dict[str, Any], mounts: Sequence[str], on_event: Event, feed: Iterable[bytes]) -> dict[str, Any]:
         on_event({"event": "progress", "task": "Make images", "done": 1, "total": 9, "unit": "images"})
         raise RemoteFailed("etl on node-1 was killed")
 
@@ -127,7 +129,7 @@ def test_a_failure_marks_the_stage_it_happened_in(watched: Watched) -> None:
 def test_an_archive_on_the_node_is_mounted_read_only() -> None:
     told: list[tuple[dict[str, Any], Sequence[str]]] = []
 
-    def launch(config: dict[str, Any], mounts: Sequence[str], _on_event: Event) -> dict[str, Any]:
+    def launch(config: dict[str, Any], mounts: Sequence[str], on_event: Event, feed: Iterable[bytes]) -> dict[str, Any]:
         told.append((config, mounts))
         return {"dataset": {"splits": {}}, "formats": {}}
 
@@ -147,7 +149,19 @@ def test_an_archive_on_the_node_is_mounted_read_only() -> None:
         {"images": 59},
         {"seed": -1},
         {"threads": 0},
-        {"chunk_bytes": 1000},
+        {"shard_bytes": 1000},
+        {"shard_bytes": 2**32},
+        {"stages": ("unload",)},
+        {"source": "/flowers"},
+        {"name": "flowers"},
+        {"dataset": "imagefolder"},
+        {"dataset": "imagefolder", "source": "node:flowers"},
+        {"dataset": "imagefolder", "source": "node:/flo:wers"},
+        {"dataset": "imagefolder", "source": "/flowers", "name": "food11"},
+        {"dataset": "imagefolder", "source": "/flowers", "name": "flowers-litdata"},
+        {"dataset": "imagefolder", "source": "/flowers", "name": "a/b"},
+        {"dataset": "imagefolder", "source": "/flowers", "split": "trainig"},
+        {"dataset": "index", "source": "node:/index.json"},
         {"url": "https://example.org/x.zip"},
         {"dataset": "food11", "file": "Food-11.zip"},
         {"dataset": "food11", "file": "/a:b"},

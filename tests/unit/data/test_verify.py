@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chiops.cloud.base import S3Access, S3Endpoint
-from chiops.data.verify import require, verify
+from chiops.data.verify import Difference, chosen, require, verify
 from chiops.errors import Auth, DataError, UsageError
 from chiops.etl.config import S3Config
 from chiops.etl.upload import Upload
@@ -23,13 +23,14 @@ def s3(s3_server: S3Server, bucket: str, tmp_path_factory: pytest.TempPathFactor
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     target = S3Config(endpoint=s3_server.url, bucket=bucket, access=s3_server.access, secret=s3_server.secret)
-    Upload(target, folder, "Food-11", "imagefolder", {"name": "food11-synthetic"}, threads=2).run(Heard())
+    upload = Upload(target, folder, "Food-11", "imagefolder", {"name": "food11-synthetic"}, threads=2)
+    upload.run(FILES, tmp_path_factory.mktemp("scratch"), Heard())
     endpoint = S3Endpoint(url=s3_server.url)
     return S3Access(bucket=bucket, endpoint=endpoint, access=s3_server.access, secret=s3_server.secret)
 
 
 def test_what_was_loaded_is_whole(s3: S3Access) -> None:
-    found = require(s3, "imagefolder")
+    found = require(s3, "imagefolder", "Food-11")
     assert found.whole
     assert (found.dataset, found.objects, found.bytes) == ("food11-synthetic", 6, 6000)
 
@@ -41,12 +42,12 @@ def test_every_kind_of_difference_is_found(s3: S3Access, s3_server: S3Server) ->
     client.put_object(Bucket=s3.bucket, Key=f"Food-11/{names[1]}", Body=b"short")
     client.put_object(Bucket=s3.bucket, Key=f"Food-11/{names[2]}", Body=b"x" * 1000)
     client.put_object(Bucket=s3.bucket, Key="Food-11/training/class_00/0_99.jpg", Body=b"x")
-    found = verify(s3, "imagefolder")
-    assert found.missing == (names[0],)
-    assert found.damaged == (names[1], names[2])
-    assert found.extra == ("training/class_00/0_99.jpg",)
+    found = verify(s3, "imagefolder", "Food-11")
+    assert found.missing == Difference(count=1, names=(names[0],))
+    assert found.damaged == Difference(count=2, names=(names[1], names[2]))
+    assert found.extra == Difference(count=1, names=("training/class_00/0_99.jpg",))
     with pytest.raises(DataError, match=r"1 missing .*, 2 damaged .*, 1 not ours"):
-        require(s3, "imagefolder")
+        require(s3, "imagefolder", "Food-11")
 
 
 def test_an_object_sent_again_in_parts_is_known_by_its_own_checksum(s3: S3Access, s3_server: S3Server) -> None:
@@ -59,13 +60,36 @@ def test_an_object_sent_again_in_parts_is_known_by_its_own_checksum(s3: S3Access
         part = client.upload_part(**where, UploadId=begun, PartNumber=1, Body=FILES[name])
         parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
         client.complete_multipart_upload(**where, UploadId=begun, MultipartUpload=parts)
-        assert verify(s3, "imagefolder").damaged == damaged
+        assert verify(s3, "imagefolder", "Food-11").damaged.names == damaged
 
 
 def test_nothing_loaded_an_unknown_format_and_a_wrong_key(s3: S3Access) -> None:
-    with pytest.raises(DataError, match=r"no complete litdata data: its manifest is missing.*--format litdata"):
-        verify(s3, "litdata")
+    with pytest.raises(
+        DataError, match=r"no complete litdata data of Food-11: its manifest is missing.*--format litdata"
+    ):
+        verify(s3, "litdata", "Food-11")
     with pytest.raises(UsageError):
-        verify(s3, "tfrecord")
+        verify(s3, "tfrecord", "Food-11")
     with pytest.raises(Auth):
-        verify(S3Access(bucket=s3.bucket, endpoint=s3.endpoint, access=s3.access, secret="wrong"), "imagefolder")
+        verify(
+            S3Access(bucket=s3.bucket, endpoint=s3.endpoint, access=s3.access, secret="wrong"), "imagefolder", "Food-11"
+        )
+
+
+def test_what_is_checked_is_what_is_loaded_or_what_was_named(s3: S3Access, s3_server: S3Server) -> None:
+    assert chosen(s3, (), "") == [("imagefolder", "Food-11")]
+    assert chosen(s3, ("imagefolder",), "") == [("imagefolder", "Food-11")]
+    assert chosen(s3, ("litdata",), "flowers") == [("litdata", "flowers")]
+    assert chosen(s3, (), "food11") == [("imagefolder", "Food-11")]
+    with pytest.raises(DataError, match="holds no mds data"):
+        chosen(s3, ("mds",), "")
+    with pytest.raises(DataError, match="holds nothing of flowers"):
+        chosen(s3, (), "flowers")
+    with pytest.raises(UsageError):
+        chosen(s3, ("tfrecord",), "")
+
+
+def test_a_manifest_whose_list_is_another_is_torn(s3: S3Access, s3_server: S3Server) -> None:
+    s3_server.client().put_object(Bucket=s3.bucket, Key="manifests/Food-11.files.jsonl", Body=b"")
+    with pytest.raises(DataError, match="is torn"):
+        verify(s3, "imagefolder", "Food-11")

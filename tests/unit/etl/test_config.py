@@ -18,7 +18,7 @@ GOOD: dict[str, Any] = {
     "formats": ["imagefolder", "litdata", "imagefolder"],
     "staging": "/data",
     "s3": {"endpoint": "http://s3:8333", "region": "us-east-1", "bucket": "b", "access": "a", "secret": "hush"},
-    "options": {"images": 240, "seed": 7, "chunk_bytes": 0},
+    "options": {"images": 240, "seed": 7, "shard_bytes": 0},
 }
 
 
@@ -26,6 +26,8 @@ def test_a_good_document() -> None:
     config = parse(json.dumps(GOOD))
     assert config.formats == ("imagefolder", "litdata")
     assert config.staging == Path("/data")
+    assert config.stages == ("extract", "transform", "load")
+    assert parse(json.dumps(GOOD | {"stages": ["load", "extract"]})).stages == ("extract", "load")
     assert config.options.images == 240
     assert config.s3 is not None
     assert config.s3.secret == "hush"
@@ -38,6 +40,8 @@ def test_a_good_document() -> None:
     [
         ({"formats": []}, "formats must be a list"),
         ({"formats": "imagefolder"}, "formats must be a list"),
+        ({"stages": []}, "stages must be a list"),
+        ({"stages": ["load", "unload"]}, "there is no stage 'unload'"),
         ({"staging": ""}, "staging must be a text"),
         ({"colour": 1}, "the configuration has no key 'colour'"),
         ({"s3": {"endpoint": "x"}}, "s3 lacks 'bucket'"),

@@ -14,8 +14,9 @@ from chiops.etl.config import Options
 from chiops.etl.datasets import food11, open_dataset, synthesis
 from chiops.etl.datasets.food11 import Food11
 from chiops.etl.errors import EtlError
-from chiops.etl.tree import SPLITS, samples
+from chiops.etl.tree import SPLITS
 from tests.unit.etl.events import Heard
+from tests.unit.etl.trees import samples
 from tests.unit.etl.web import Served, serve
 
 IMAGES = {f"{split}/{label}_{number}.jpg": synthesis.draw(0, split, label, number)
@@ -116,11 +117,11 @@ def test_a_file_on_the_node_is_used_and_kept(tmp_path: Path) -> None:
     assert len(samples(stage(dataset, tmp_path / "work"))) == len(IMAGES)
     dataset.clean(tmp_path / "work")
     assert mine.exists()
-    before = dataset.parameters
+    before = dataset.look(tmp_path, Heard())
     mine.write_bytes(archive(IMAGES | {"training/0_99.jpg": IMAGES["training/0_0.jpg"]}))
-    assert dataset.parameters != before
+    assert dataset.look(tmp_path, Heard()) != before
     with pytest.raises(EtlError, match=r"no file .*absent.zip on the node"):
-        Food11(file=str(tmp_path / "absent.zip")).extract(tmp_path, Heard())
+        Food11(file=str(tmp_path / "absent.zip")).look(tmp_path, Heard())
 
 
 def test_a_full_disk_is_foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

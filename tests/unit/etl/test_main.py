@@ -16,7 +16,7 @@ import pytest
 
 from chiops import assets
 from chiops.etl import __main__ as program
-from chiops.etl.tree import samples
+from tests.unit.etl.trees import samples
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,10 @@ def test_a_second_run_makes_nothing(config: Config, tmp_path: Path) -> None:
     heard = Heard()
     assert pipeline.run(config, heard) == first
     assert made(heard) == 0
-    assert sorted(item.name for item in (tmp_path / "food11-synthetic").iterdir()) == [".stages", "Food-11"]
+    assert sorted(item.name for item in (tmp_path / "food11-synthetic").iterdir()) == [
+        ".stages", "Food-11", "Food-11.json"
+    ]  # fmt: skip
+    assert json.loads((tmp_path / "food11-synthetic/Food-11.json").read_bytes()) == first["dataset"]
     dataset: Any = first["dataset"]
     assert [dataset["splits"][split]["images"] for split in ("training", "validation", "evaluation")] == [39, 14, 13]
 
@@ -105,8 +109,8 @@ def test_mistakes_are_found_before_any_work(config: Config, tmp_path: Path) -> N
         with pytest.raises(EtlError) as caught:
             pipeline.run(dataclasses.replace(config, **change), Heard())
         assert caught.value.kind == "usage"
-    chunks = dataclasses.replace(config, formats=("litdata",), options=Options(chunk_bytes=1000))
-    with pytest.raises(EtlError, match="chunk_bytes"):
+    chunks = dataclasses.replace(config, formats=("litdata",), options=Options(shard_bytes=1000))
+    with pytest.raises(EtlError, match="shards of 1000 bytes"):
         pipeline.run(chunks, Heard())
     assert list(tmp_path.iterdir()) == []
 

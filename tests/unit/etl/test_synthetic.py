@@ -14,10 +14,12 @@ from PIL import Image
 
 from chiops.etl.config import Options
 from chiops.etl.datasets import synthesis
+from chiops.etl.datasets.food import CLASSES
 from chiops.etl.datasets.food11_synthetic import FEWEST, RATIO, Food11Synthetic, split_sizes
 from chiops.etl.errors import EtlError
-from chiops.etl.tree import CLASSES, SPLITS, samples
+from chiops.etl.tree import SPLITS
 from tests.unit.etl.events import Heard
+from tests.unit.etl.trees import samples
 
 
 def contents(tree: Path) -> dict[str, str]:

@@ -15,13 +15,15 @@ import pytest
 from chiops.etl import manifest
 from chiops.etl.config import S3Config
 from chiops.etl.errors import EtlError
-from chiops.etl.listing import list_prefix
-from chiops.etl.tree import NAME
-from chiops.etl.upload import MARK, Upload, Uploaded, each
+from chiops.etl.listing import Listed, list_prefix
+from chiops.etl.parallel import each
+from chiops.etl.tree import files
+from chiops.etl.upload import MARK, Upload, Uploaded
 from tests.support.weed import S3Server
 from tests.unit.etl.events import Heard
 
 ABOUT = {"name": "food11-synthetic", "parameters": {"images": 66, "seed": 3}, "splits": {}}
+NAME = "Food-11"
 Load = Callable[..., Uploaded]
 
 
@@ -31,17 +33,26 @@ def tree(small_tree: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def load(s3_server: S3Server, bucket: str, tree: Path) -> Load:
+def load(s3_server: S3Server, bucket: str, tree: Path, tmp_path: Path) -> Load:
     def run(**changes: Any) -> Uploaded:
         s3 = {"endpoint": s3_server.url, "bucket": bucket, "access": s3_server.access, "secret": s3_server.secret}
         heard = changes.pop("heard", Heard())
-        return Upload(S3Config(**s3 | changes), tree, NAME, "imagefolder", ABOUT, threads=4).run(heard)
+        upload = Upload(S3Config(**s3 | changes), tree, NAME, "imagefolder", ABOUT, threads=4)
+        return upload.run(files(tree), tmp_path / "scratch", heard)
 
     return run
 
 
 def kept_manifest(server: S3Server, bucket: str) -> dict[str, Any]:
     return dict(json.loads(server.client().get_object(Bucket=bucket, Key="manifests/Food-11.json")["Body"].read()))
+
+
+def kept_files(server: S3Server, bucket: str) -> dict[str, manifest.File]:
+    return dict(manifest.load_files(server.client(), bucket, NAME))
+
+
+def listed(server: S3Server, bucket: str) -> dict[str, Listed]:
+    return dict(list_prefix(server.client(), bucket, NAME))
 
 
 def test_everything_arrives_and_the_manifest_tells_of_it(
@@ -57,9 +68,14 @@ def test_everything_arrives_and_the_manifest_tells_of_it(
         assert got["Body"].read() == path.read_bytes()
         assert got["Metadata"][MARK] == hashlib.sha256(path.read_bytes()).hexdigest()
     kept = kept_manifest(s3_server, bucket)
-    assert (kept["version"], kept["complete"], kept["objects"], kept["format"]) == (1, True, 66, "imagefolder")
-    assert kept["bytes"] == done.size == sum(path.stat().st_size for path in tree.rglob("*.jpg"))
-    assert kept["sha256"] == manifest.total_sha256(done.files)
+    assert (kept["version"], kept["complete"], kept["objects"], kept["format"]) == (2, True, 66, "imagefolder")
+    assert kept["bytes"] == done.bytes == sum(path.stat().st_size for path in tree.rglob("*.jpg"))
+    assert kept["files"] == "manifests/Food-11.files.jsonl"
+    lines = kept_files(s3_server, bucket)
+    assert list(lines) == sorted(files(tree))
+    covered = "".join(f"{file.sha256}  {name}\n" for name, file in lines.items())
+    assert kept["sha256"] == done.sha256 == hashlib.sha256(covered.encode()).hexdigest()
+    assert not any((tree.parent / "scratch").iterdir())
     assert kept["dataset"] == ABOUT
     last = heard.all("progress")[-1]
     assert (last["task"], last["done"], last["total"], last["unit"]) == ("Upload Food-11", 66, 66, "objects")
@@ -82,7 +98,7 @@ def test_a_killed_upload_continues(load: Load, s3_server: S3Server, bucket: str)
 
     with pytest.raises(KeyboardInterrupt):
         load(heard=Killed())
-    there = list_prefix(s3_server.client(), bucket, NAME)
+    there = listed(s3_server, bucket)
     assert 33 <= len(there) < 66
     assert manifest.load(s3_server.client(), bucket, NAME) is None
     done = load()
@@ -92,9 +108,9 @@ def test_a_killed_upload_continues(load: Load, s3_server: S3Server, bucket: str)
 def test_a_damaged_object_is_sent_again_and_the_manifest_is_not_complete_meanwhile(
     load: Load, s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = load()
+    load()
     client = s3_server.client()
-    name, file = next(iter(first.files.items()))
+    name, file = next(iter(kept_files(s3_server, bucket).items()))
     client.put_object(Bucket=bucket, Key=f"{NAME}/{name}", Body=b"x" * file.size)  # same size, other content
 
     def killed(*_: object) -> None:
@@ -107,7 +123,7 @@ def test_a_damaged_object_is_sent_again_and_the_manifest_is_not_complete_meanwhi
     assert kept_manifest(s3_server, bucket)["complete"] is False
     assert load().uploaded == 0
     assert kept_manifest(s3_server, bucket)["complete"] is True
-    assert list_prefix(client, bucket, NAME)[name].md5 == file.md5
+    assert listed(s3_server, bucket)[name].md5 == file.md5
 
 
 def test_what_an_earlier_dataset_left_is_removed(load: Load, tree: Path, s3_server: S3Server, bucket: str) -> None:
@@ -117,8 +133,8 @@ def test_what_an_earlier_dataset_left_is_removed(load: Load, tree: Path, s3_serv
         path.unlink()
     done = load()
     assert (done.uploaded, done.removed) == (0, 3)
-    assert len(list_prefix(s3_server.client(), bucket, NAME)) == 63
-    assert kept_manifest(s3_server, bucket)["objects"] == 63
+    assert len(listed(s3_server, bucket)) == 63
+    assert kept_manifest(s3_server, bucket)["objects"] == 63 == len(kept_files(s3_server, bucket))
 
 
 @pytest.mark.parametrize("name", ["training/class_00/0_0.jpg", "training/class_00/notes.txt"])
@@ -166,7 +182,8 @@ def test_large_files_go_without_being_held_in_memory(s3_server: S3Server, bucket
     s3 = S3Config(endpoint=s3_server.url, bucket=bucket, access=s3_server.access, secret=s3_server.secret)
 
     def again() -> Uploaded:
-        return Upload(s3, tmp_path / "shards", "Food-11-litdata", "litdata", ABOUT, threads=2).run(Heard())
+        upload = Upload(s3, tmp_path / "shards", "Food-11-litdata", "litdata", ABOUT, threads=2)
+        return upload.run(["chunk-0-0.bin"], tmp_path / "scratch", Heard())
 
     assert again().uploaded == 1
     assert again().skipped == 1
@@ -193,7 +210,6 @@ def test_a_missing_bucket_and_a_silent_server_are_told_apart(load: Load, monkeyp
 
 def test_each_gives_all_results_and_stops_at_the_first_error() -> None:
     assert sorted(each(3, lambda number: number * 2, range(100))) == list(range(0, 200, 2))
-    assert list(each(3, str, range(50), ordered=True)) == [str(number) for number in range(50)]
     begun: list[int] = []
 
     def fail(number: int) -> None:

@@ -11,13 +11,15 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from ..config import Options
 from ..download import download
 from ..errors import EtlError
 from ..protocol import Events
 from ..stages import check_room, replace_file
-from ..tree import CLASSES, SPLITS, place
+from ..tree import SPLITS
+from .food import CLASSES, ROOT, place
 
 URL = "https://nyu.box.com/shared/static/m5kvcl25hfpljul3elhu6xz8y2w61op4.zip"
 """Where the course that this dataset comes from keeps it; no checksum is published."""
@@ -30,6 +32,7 @@ _IMAGE = re.compile(rf"(?:[^/]+/)?({'|'.join(SPLITS)})/(?:[^/]+/)?(\d{{1,2}})_(\
 class Food11:
     """The dataset from ``url``, or from ``file``, a path in the container; ``sha256`` is checked if it is given."""
 
+    root: ClassVar[str] = ROOT
     url: str = URL
     file: str = ""
     sha256: str = ""
@@ -41,12 +44,22 @@ class Food11:
 
     @property
     def parameters(self) -> Mapping[str, object]:
-        """Where the archive comes from; of a file also size and date, to notice another under the same name."""
+        """Where the archive comes from."""
+        return {"file": self.file} if self.file else {"url": self.url, "sha256": self.sha256}
+
+    def look(self, work: Path, events: Events) -> Mapping[str, object]:  # noqa: ARG002
+        """Of a file its size and date, to notice another under the same name; an address stands for itself.
+
+        Raises:
+            EtlError: there is no such file.
+        """
         if not self.file:
-            return {"url": self.url, "sha256": self.sha256}
+            return {}
         archive = Path(self.file)
-        facts = archive.stat() if archive.is_file() else None
-        return {"file": self.file, "size": facts.st_size if facts else 0, "modified": facts.st_mtime_ns if facts else 0}
+        if not archive.is_file():
+            raise EtlError(f"there is no file {archive} on the node", todo="put the archive there", kind="not-found")
+        facts = archive.stat()
+        return {"size": facts.st_size, "modified": facts.st_mtime_ns}
 
     def extract(self, work: Path, events: Events) -> None:
         """Download the archive, unless it is there, and see that it is the right one.
@@ -55,8 +68,6 @@ class Food11:
             EtlError: it cannot be had, is not an archive, or has another checksum.
         """
         archive = self._archive(work)
-        if self.file and not archive.is_file():
-            raise EtlError(f"there is no file {archive} on the node", todo="put the archive there", kind="not-found")
         if not archive.exists():
             events.note(f"Downloading {self.url}")
             download(self.url, archive, events, todo=_TODO)
@@ -69,6 +80,10 @@ class Food11:
             if not self.file:
                 archive.unlink()
             raise EtlError("the archive of Food-11 is damaged", why=wrong or "it is no zip file", todo=_TODO)
+
+    def extracted(self, work: Path) -> bool:
+        """Whether the archive is there."""
+        return self._archive(work).is_file()
 
     def transform(self, work: Path, tree: Path, events: Events) -> None:
         """Unpack the images that are not there yet, each into its class's folder.

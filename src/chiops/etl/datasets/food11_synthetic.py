@@ -13,14 +13,18 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 from ..config import Options
 from ..errors import EtlError
+from ..parallel import through
 from ..protocol import Events
 from ..stages import check_room, replace_file
-from ..tree import CLASSES, SPLITS, place
+from ..tree import SPLITS
 from . import synthesis
+from .food import CLASSES, ROOT, place
 
 RATIO = {"training": 9866, "validation": 3430, "evaluation": 3347}
 """Images in Food-11's splits."""
@@ -37,6 +41,7 @@ _USUAL_BYTES = 56_000
 class Food11Synthetic:
     """The dataset of ``images`` images grown from ``seed``; ``workers`` processes make it, 0 for one per processor."""
 
+    root: ClassVar[str] = ROOT
     images: int
     seed: int
     workers: int = 0
@@ -62,24 +67,29 @@ class Food11Synthetic:
         """Size, seed, and the version of the drawing."""
         return {"images": self.images, "seed": self.seed, "drawing": synthesis.VERSION}
 
+    def look(self, work: Path, events: Events) -> Mapping[str, object]:  # noqa: ARG002
+        """Nothing: the parameters say all."""
+        return {}
+
     def extract(self, work: Path, events: Events) -> None:
         """Nothing: the photographs lie beside this module."""
+
+    def extracted(self, work: Path) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
 
     def transform(self, work: Path, tree: Path, events: Events) -> None:  # noqa: ARG002
         """Make the images that are not there yet."""
         for split in SPLITS:
             for label in range(len(CLASSES)):
                 (tree / split / f"class_{label:02d}").mkdir(parents=True, exist_ok=True)
-        missing = list(_missing(tree, self.images))
-        check_room(tree, len(missing) * _USUAL_BYTES)
-        batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
-        done = self.images - len(missing)
+        missing = sum(1 for _ in _missing(tree, self.images))
+        check_room(tree, missing * _USUAL_BYTES)
+        done, workers = self.images - missing, self.workers or os.cpu_count() or 1
         # A fresh interpreter per worker: forking a process that has threads can deadlock.
-        with ProcessPoolExecutor(
-            self.workers or os.cpu_count() or 1, mp_context=multiprocessing.get_context("spawn")
-        ) as pool:
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
             try:
-                for made in pool.map(_make, ((tree, self.seed, batch) for batch in batches)):
+                for made in through(pool, 2 * workers, _make, self._batches(tree)):
                     done += made
                     events.progress("Make images", done, self.images, "images")
             except BrokenProcessPool as error:
@@ -89,6 +99,11 @@ class Food11Synthetic:
                     todo="prepare again; it continues with what is made",
                     kind="capacity",
                 ) from error
+
+    def _batches(self, tree: Path) -> Iterator[tuple[Path, int, list[tuple[str, int, int]]]]:
+        missing = _missing(tree, self.images)
+        while batch := list(islice(missing, _BATCH)):
+            yield tree, self.seed, batch
 
     def clean(self, work: Path) -> None:
         """Nothing to remove."""
@@ -107,10 +122,9 @@ def split_sizes(images: int) -> dict[str, int]:
 def _missing(tree: Path, images: int) -> Iterator[tuple[str, int, int]]:
     """Split, label and number of every image that is not in the tree. Labels take turns, so classes are balanced."""
     for split, size in split_sizes(images).items():
-        there = {f"{folder.name}/{item.name}" for folder in (tree / split).iterdir() for item in folder.iterdir()}
         for index in range(size):
             number, label = divmod(index, len(CLASSES))
-            if place(split, label, number).partition("/")[2] not in there:
+            if not (tree / place(split, label, number)).exists():
                 yield split, label, number
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from ..protocol import Events
-from ..tree import Sample
+from ..inventory import Inventory
+
+Advance = Callable[[int], None]
+"""Told how many bytes of a split's images are done."""
 
 _SHARDS = 16
 _SMALLEST, _LARGEST = 4 * 2**20, 64 * 2**20
@@ -18,8 +19,12 @@ class Format(Protocol):
     """A way of laying the images of a tree out in files."""
 
     @property
-    def prefix(self) -> str:
-        """The folder's name in staging, and what comes before the names in the bucket."""
+    def name(self) -> str:
+        """As it is asked for."""
+
+    @property
+    def suffix(self) -> str:
+        """What follows the dataset's root in the folder's name and in keys, such as ``-litdata``."""
 
     @property
     def parameters(self) -> Mapping[str, object]:
@@ -29,17 +34,12 @@ class Format(Protocol):
     def is_tree(self) -> bool:
         """The tree itself is what is loaded; there is nothing to build."""
 
-    def build(self, tree: Path, samples: list[Sample], target: Path, events: Events) -> None:
-        """Fill ``target``, an empty folder, from the images of ``tree``."""
+    @property
+    def continues(self) -> bool:
+        """`build` goes on with what a killed run left in ``target``; else it wants an empty folder."""
 
-
-def storage_order(samples: Iterable[Sample]) -> list[Sample]:
-    """The order in which every sharded format stores a split: by hash of the key (``class_00/0_12.jpg``).
-
-    So every shard holds a fair mix of the classes, equal data gives equal shards, and the first n samples are the same in all
-    formats, which is what the benchmark reads.
-    """
-    return sorted(samples, key=lambda sample: hashlib.sha256(sample.path.partition("/")[2].encode()).digest())
+    def build(self, tree: Path, images: Inventory, split: str, target: Path, advance: Advance) -> None:
+        """Fill the folder ``target`` with a split's images, in the order of `Inventory.in_order`."""
 
 
 def shard_bytes(asked: int, split_bytes: int) -> int:

@@ -1,24 +1,26 @@
-"""``imagefolder``: one object per image, under ``Food-11/``, as the tree has them."""
+"""``imagefolder``: one object per image, as the tree has them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from .. import tree as images
-from ..protocol import Events
+from ..inventory import Inventory
+from .base import Advance
 
 
 class ImageFolder:
     """The tree itself."""
 
-    prefix = images.NAME
+    name = "imagefolder"
+    suffix = ""
     is_tree = True
+    continues = True
 
     @property
     def parameters(self) -> Mapping[str, object]:
         """None: the images are all there is."""
         return {}
 
-    def build(self, tree: Path, samples: list[images.Sample], target: Path, events: Events) -> None:
+    def build(self, tree: Path, images: Inventory, split: str, target: Path, advance: Advance) -> None:
         """Nothing to do; see `is_tree`."""

@@ -1,4 +1,4 @@
-"""``litdata``: chunks for `litdata.StreamingDataset`, one folder per split under ``Food-11-litdata/``.
+"""``litdata``: chunks for `litdata.StreamingDataset`, one folder per split.
 
 An item is ``{"image": the JPEG's bytes, "label": int}``. Bytes, not a picture: litdata would store a picture's decoded pixels,
 several times as large, and a benchmark would then compare formats that do different work.
@@ -8,67 +8,56 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import ClassVar
 
-from .. import tree as images
 from ..errors import EtlError
-from ..protocol import Events
-from ..stages import check_room, write_atomically
-from .base import shard_bytes, storage_order
+from ..inventory import Inventory, storage_rank
+from ..stages import write_atomically
+from .base import Advance, shard_bytes
+from .child import write
 
-_POLL_S = 0.25
+_RUN = 500
+"""Samples that litdata counts as one input."""
 
 
 @dataclass(frozen=True, slots=True)
 class LitData:
-    """Chunks of ``chunk_bytes``, 0 for a size that suits the split."""
+    """Chunks of ``shard`` bytes, 0 for a size that suits the split."""
 
-    prefix: ClassVar[str] = f"{images.NAME}-litdata"
+    name: ClassVar[str] = "litdata"
+    suffix: ClassVar[str] = "-litdata"
     is_tree: ClassVar[bool] = False
-    chunk_bytes: int = 0
+    continues: ClassVar[bool] = False
+    shard: int = 0
 
     @property
     def parameters(self) -> Mapping[str, object]:
         """The chunk size asked for."""
-        return {"chunk_bytes": self.chunk_bytes}
+        return {"shard_bytes": self.shard}
 
-    def build(self, tree: Path, samples: list[images.Sample], target: Path, events: Events) -> None:
-        """Write the chunks of all splits.
+    def build(self, tree: Path, images: Inventory, split: str, target: Path, advance: Advance) -> None:
+        """Write the split's chunks.
 
         Raises:
             EtlError: litdata failed, or what it wrote does not hold all samples.
         """
-        total = images.measure(tree, samples)
-        check_room(target, total)
-        # In a process of its own: litdata installs signal handlers that leave with status 0, and forks workers.
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            for split in images.SPLITS:
-                mine = storage_order(sample for sample in samples if sample.split == split)
-                size = shard_bytes(self.chunk_bytes, images.measure(tree, mine))
-                items = [(str(tree / sample.path), sample.label) for sample in mine]
-                written = pool.submit(_optimize, items, str(target / split), size)
-                while not wait([written], _POLL_S).done:
-                    events.progress("Write litdata chunks", min(_size(target), total - 1), total, "bytes")
-                try:
-                    written.result()
-                except (BrokenProcessPool, RuntimeError, OSError) as error:
-                    raise EtlError(
-                        f"litdata could not write the chunks of {split}", why=_last_line(error), todo="prepare again"
-                    ) from error
-                _settle_index(target / split, len(mine))
-        events.progress("Write litdata chunks", total, total, "bytes")
+        size = shard_bytes(self.shard, images.size(split))
+        chunks = (target, "chunk-*.bin")
+        write(
+            f"litdata's chunks of {split}", _optimize, str(images.path), str(tree), split, str(target), size,
+            shards=chunks, advance=advance,
+        )  # fmt: skip
+        _settle_index(target, images.count(split))
 
 
-def _optimize(items: list[tuple[str, int]], target: str, chunk_bytes: int) -> None:
+def _optimize(inventory: str, tree: str, split: str, target: str, size: int) -> None:
     """Runs in the child process. One worker: it is bound by the disk, and more of them would change the chunks."""
     scratch = tempfile.mkdtemp(prefix=".litdata-", dir=Path(target).parent)
     # litdata empties these two when it starts, by default /tmp/chunks and /tmp/data, whoever they belong to.
@@ -79,10 +68,10 @@ def _optimize(items: list[tuple[str, int]], target: str, chunk_bytes: int) -> No
 
     try:
         litdata.optimize(
-            fn=_item,
-            inputs=items,
+            fn=_items,
+            inputs=[(inventory, tree, split, *bounds) for bounds in _ranges(inventory, split)],
             output_dir=target,
-            chunk_bytes=chunk_bytes,
+            chunk_bytes=size,
             num_workers=1,
             reorder_files=False,  # the default sorts by size, and then the classes are no longer mixed
             keep_data_ordered=True,
@@ -93,9 +82,18 @@ def _optimize(items: list[tuple[str, int]], target: str, chunk_bytes: int) -> No
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _item(pair: tuple[str, int]) -> dict[str, object]:
-    path, label = pair
-    return {"image": Path(path).read_bytes(), "label": label}
+def _ranges(inventory: str, split: str) -> list[tuple[bytes, bytes]]:
+    """The split cut into runs of samples, by the ranks between which they lie: litdata wants all its inputs in a list."""
+    with Inventory(Path(inventory)) as images:
+        cuts = [storage_rank(sample.key) for sample in islice(images.in_order(split), _RUN - 1, None, _RUN)]
+    return list(pairwise([b"", *cuts, b"\xff" * 33]))
+
+
+def _items(run: tuple[str, str, str, bytes, bytes]) -> Iterator[dict[str, object]]:
+    inventory, tree, split, after, up_to = run
+    with Inventory(Path(inventory)) as images:
+        for sample in images.in_order(split, after=after, up_to=up_to):
+            yield {"image": (Path(tree) / sample.path).read_bytes(), "label": sample.label}
 
 
 def _settle_index(folder: Path, expected: int) -> None:
@@ -125,12 +123,3 @@ def _settle_index(folder: Path, expected: int) -> None:
             version.update(hashlib.file_digest(stream, "sha256").digest())
     index["updated_at"] = version.hexdigest()[:16]
     write_atomically(folder / "index.json", json.dumps(index, sort_keys=True).encode())
-
-
-def _size(folder: Path) -> int:
-    return sum(item.stat().st_size for item in folder.glob("*/chunk-*.bin"))
-
-
-def _last_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
