@@ -13,6 +13,7 @@ from typing import Any
 
 from . import arm
 from .config import ArmConfig
+from .failures import last_line
 from .protocol import ArmError, Channel
 
 
@@ -37,7 +38,7 @@ def main() -> int:
         return 1
     except Exception as error:  # noqa: BLE001  # the last resort: the control machine must hear of it as an event
         traceback.print_exc()
-        channel.error(ArmError("the benchmark code failed", f"{type(error).__name__}: {arm.last_line(error)}"))
+        channel.error(ArmError("the benchmark code failed", f"{type(error).__name__}: {last_line(error)}"))
         return 1
     return 0
 

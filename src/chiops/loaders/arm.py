@@ -8,13 +8,15 @@ from typing import Any
 
 from . import metrics, pipelines, vision
 from .config import ArmConfig
-from .environment import capture
+from .environment import capture, version
+from .failures import broken
 from .loader import Loader, shared_memory_needed
 from .network import interface_towards, resolve
 from .protocol import ArmError, Channel
-from .recorder import record
+from .recorder import emulate, record
 from .samples import Tally
-from .usage import snapshot, spent_since
+from .traffic import Traffic
+from .usage import MemoryWatch, snapshot, spent_since
 
 
 def prepare_torch() -> None:
@@ -29,33 +31,44 @@ def run(config: ArmConfig, channel: Channel) -> dict[str, Any]:
     prepare_torch()
     vision.torchvision()
     _need_shared_memory(config)
-    open_pipeline = pipelines.load(config.format)
+    traffic = Traffic()
+    traffic.watch_botocore()
+    open_pipeline = pipelines.load(config)
     begun = time.perf_counter()
-    pipeline = open_pipeline(config)
+    pipeline = open_pipeline(config, traffic)
     open_s = time.perf_counter() - begun
 
     channel.note(f"setting caches {config.cache}")
     pipeline.prepare_cache()
     cache = pipeline.cache_state()
 
-    before = snapshot()
+    before, (requests, received) = snapshot(), traffic.so_far()
     begun = time.perf_counter()
     loader = Loader(config, pipeline)
     open_s += time.perf_counter() - begun
-    delivered = 0
+    delivered, expected = 0, pipeline.samples * config.epochs
 
     def count(tally: Tally) -> None:
         nonlocal delivered
         delivered += tally.samples
-        channel.progress("samples", delivered, pipeline.samples, "img")
+        channel.progress("samples", delivered, expected, "img")
 
     try:
-        recording = record(loader, on_batch=count)
+        with MemoryWatch() as memory:
+            recording = record(
+                loader,
+                epochs=config.epochs,
+                compute=emulate(config.emulate_s, config.batch_size),
+                on_batch=count,
+            )
     except (RuntimeError, OSError, KeyError, ValueError) as error:
-        raise ArmError(f"the pipeline failed after {delivered} samples", last_line(error)) from error
-    spent = spent_since(before)  # the last batch has come, so the workers have ended and been waited for
-    if delivered != pipeline.samples:
-        raise ArmError(f"the pipeline delivered {delivered} samples of {pipeline.samples}")
+        raise broken(error, config, delivered) from error
+    spent = spent_since(
+        before, memory.peak_bytes
+    )  # the last batch has come, so the workers have ended and been waited for
+    if delivered != expected:
+        raise ArmError(f"the pipeline delivered {delivered} samples of {expected}", todo="prepare the data again")
+    sent, got = traffic.so_far()
     numbers = metrics.compute(
         recording,
         spent,
@@ -63,8 +76,21 @@ def run(config: ArmConfig, channel: Channel) -> dict[str, Any]:
         warmup_batches=config.warmup_batches,
         open_s=open_s,
         interface=_interface(config),
+        traffic=(sent - requests, got - received) if pipeline.counts_traffic else None,
     )
-    return {"metrics": numbers, "cache": cache.as_json(config.cache)}
+    return {"metrics": numbers, "cache": cache.as_json(config.cache), "method": _method(config, pipeline)}
+
+
+def _method(config: ArmConfig, pipeline: pipelines.Pipeline) -> dict[str, Any]:
+    """How the samples came, for the result."""
+    return {
+        "client": config.client if pipeline.has_client else None,
+        "client_version": version(config.client) if pipeline.has_client else None,
+        "fetcher": config.fetcher,
+        "in_flight": config.in_flight,
+        "order": pipeline.order,
+        "mount": config.mount or None,
+    }
 
 
 def inspect(configs: list[ArmConfig]) -> dict[str, Any]:
@@ -73,7 +99,7 @@ def inspect(configs: list[ArmConfig]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for config in configs:
         try:
-            pipeline = pipelines.load(config.format)(config)
+            pipeline = pipelines.load(config)(config, Traffic())
             found[config.format] = {
                 "samples": pipeline.samples,
                 "split_samples": pipeline.split_samples,
@@ -83,12 +109,6 @@ def inspect(configs: list[ArmConfig]) -> dict[str, Any]:
             found[config.format] = {"what": failure.what, "why": failure.why, "todo": failure.todo}
     url = next((config.s3.url for config in configs if config.s3), None)
     return {"formats": found, "environment": {**capture(url), "transform": vision.TRANSFORM}}
-
-
-def last_line(error: BaseException) -> str:
-    """What an error says, without the worker's traceback that torch packs around it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
 
 
 def _interface(config: ArmConfig) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from .config import CacheName
 
@@ -28,6 +28,12 @@ class CacheState:
     chunk_bytes: int | None = None
     chunk_share: float | None = None
     note: str = ""
+
+    @classmethod
+    def without_any(cls) -> Self:
+        """Of a pipeline that keeps nothing on the node: cold before every pass."""
+        note = "nothing is kept on the node; what the object store's servers hold in memory is not seen"
+        return cls(chunk_files=0, chunk_bytes=0, chunk_share=0.0, note=note)
 
     @property
     def decisive(self) -> float | None:

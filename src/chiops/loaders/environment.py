@@ -12,7 +12,10 @@ from typing import Any
 from .network import round_trip_ms
 
 UNKNOWN = "unknown"
-_PACKAGES = ("torch", "torchvision", "pillow", "numpy", "litdata", "boto3", "botocore")
+_PACKAGES = (
+    "torch", "torchvision", "pillow", "numpy", "litdata", "webdataset", "mosaicml-streaming", "obstore", "s3fs", "aiobotocore",
+    "boto3", "botocore",
+)  # fmt: skip
 _NO_LIMIT_ABOVE = 1 << 60  # cgroup v1 writes "no limit" as a very large number
 
 
@@ -27,7 +30,7 @@ def capture(url: str | None) -> dict[str, Any]:
         "memory_bytes": _memory_total(),
         "memory_limit_bytes": _memory_limit(),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: version(name) for name in _PACKAGES},
         "torch_threads": _torch_threads(),
         "endpoint": url or UNKNOWN,
         "endpoint_rtt_ms": _known(round_trip_ms(url) if url else None),
@@ -85,7 +88,8 @@ def _cpu_quota() -> float | str:
     return int(quota) / int(period) if quota.isdigit() and period.isdigit() else "none"
 
 
-def _version(package: str) -> str:
+def version(package: str) -> str:
+    """The installed version of a package."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

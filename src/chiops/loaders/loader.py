@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .config import ArmConfig
+from .layers import DECODE, FETCH, GETITEM, Durations, Watch
 from .pipelines import Pipeline
 from .protocol import ArmError
-from .samples import Tally, combine, digest
+from .samples import Tally, combine, digest, epoch_order
+from .source import Failed, Item
 from .vision import CROP, decoder
-
-Item = tuple[str, Any, int]
 
 # DataLoader's own default, named because the shared memory needed depends on it.
 PREFETCH = 2
@@ -25,20 +25,23 @@ class Collate:
     A failure is returned in place of the batch: torch would turn a worker's exception into the text of its traceback.
     """
 
-    def __init__(self, decode: Callable[[bytes], Any]) -> None:
-        self._decode = decode
+    def __init__(self, decode: Callable[[bytes], Any], watch: Watch) -> None:
+        self._decode, self._watch = decode, watch
 
-    def __call__(self, items: Sequence[Item]) -> tuple[Any, Any, Tally] | ArmError:
+    def __call__(self, items: Sequence[Item | Failed]) -> tuple[Any, Any, Tally] | ArmError:
         try:
             return self._collate(items)
         except ArmError as failure:
             return failure
 
-    def _collate(self, items: Sequence[Item]) -> tuple[Any, Any, Tally]:
+    def _collate(self, items: Sequence[Item | Failed]) -> tuple[Any, Any, Tally]:
         import torch
 
-        images, digests, decode_s, hash_s = [], [], 0.0, 0.0
-        for key, jpeg, label in items:
+        images, labels, digests, size, hash_s, decoding = [], [], [], 0, 0.0, Durations()
+        for item in items:
+            if isinstance(item, Failed):
+                raise item.failure
+            key, jpeg, label = item
             if not isinstance(jpeg, bytes):
                 what = f"the sample {key} is stored as {type(jpeg).__name__}, not as JPEG bytes"
                 raise ArmError(what, "its decoding would not be timed", "make the set again with `chiops data prepare`")
@@ -48,42 +51,64 @@ class Collate:
             try:
                 images.append(self._decode(jpeg))
             except (OSError, ValueError, SyntaxError) as error:  # what PIL raises for a broken image
-                raise ArmError(f"the sample {key} cannot be decoded", str(error)) from None
+                todo = "see with `chiops data verify` what the bucket holds, then prepare the data again"
+                raise ArmError(f"the sample {key} cannot be decoded", str(error), todo) from None
             hash_s += hashed - begun
-            decode_s += time.perf_counter() - hashed
-        size = sum(len(jpeg) for _, jpeg, _ in items)
-        labels = torch.tensor([label for _, _, label in items], dtype=torch.int64)
-        return torch.stack(images), labels, Tally(len(items), size, combine(digests), decode_s, hash_s)
+            decoding.add(time.perf_counter() - hashed)
+            labels.append(label)
+            size += len(jpeg)
+        batch = torch.stack(images), torch.tensor(labels, dtype=torch.int64)
+        reading, fetching, now = self._watch.batch_done()
+        tally = Tally(
+            samples=len(items),
+            size=size,
+            digest=combine(digests),
+            decode_s=decoding.total_s,
+            hash_s=hash_s,
+            layers={GETITEM: reading, DECODE: decoding, FETCH: fetching},
+            worker=self._watch.worker,
+            began=self._watch.began,
+            ended=now,
+        )
+        return *batch, tally
 
 
 class Loader:
-    """Iterates over the tallies of checked batches."""
+    """Iterates over the tallies of checked batches; each time it is the next pass, with workers of its own."""
 
     def __init__(self, config: ArmConfig, pipeline: Pipeline) -> None:
-        import torch
-        from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
-
-        dataset = pipeline.dataset()
-        sampler = None
-        if not pipeline.keeps_order:
-            order = torch.Generator().manual_seed(config.seed)
-            sampler = (
-                RandomSampler(dataset, generator=order) if config.access == "random" else SequentialSampler(dataset)
-            )
-        self._loader = DataLoader(
-            dataset,
-            batch_size=config.batch_size,
-            sampler=sampler,
-            num_workers=config.workers,
-            collate_fn=Collate(decoder()),
-            timeout=config.timeout_s if config.workers else 0,
-            prefetch_factor=PREFETCH if config.workers else None,
-            multiprocessing_context="fork" if config.workers else None,
-        )
+        self._config, self._pipeline = config, pipeline
+        self._decode = decoder()
+        self._epoch = 0
 
     def __iter__(self) -> Iterator[Tally]:
         # Not a generator: the workers must start when the iterator is asked for, not at its first batch.
-        return map(_checked, iter(self._loader))
+        from torch.utils.data import DataLoader
+
+        from .feed import MapFeed, feed
+
+        config, watch = self._config, Watch()
+        order = epoch_order(self._pipeline.samples, config.access, config.seed, self._epoch)
+        dataset = feed(
+            self._pipeline.dataset(self._epoch, order, watch),
+            watch,
+            self._pipeline.explain,
+            time_items=self._pipeline.keeps_order,
+        )
+        self._epoch += 1
+        watch.begin(0)
+        loader = DataLoader(
+            dataset,
+            batch_size=config.batch_size,
+            sampler=order if isinstance(dataset, MapFeed) else None,
+            num_workers=config.workers,
+            collate_fn=Collate(self._decode, watch),
+            timeout=config.timeout_s if config.workers else 0,
+            prefetch_factor=PREFETCH if config.workers else None,
+            multiprocessing_context="fork" if config.workers else None,
+            worker_init_fn=watch.begin,
+        )
+        return map(_checked, iter(loader))
 
 
 def _checked(batch: tuple[Any, Any, Tally] | ArmError) -> Tally:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from .layers import Durations, merged
 
 _MODULUS = 1 << 256
 
@@ -38,6 +41,14 @@ def canonical_order(keys: Iterable[str]) -> list[str]:
     return sorted(keys, key=lambda key: hashlib.sha256(key.encode()).digest())
 
 
+def epoch_order(count: int, access: str, seed: int, epoch: int) -> list[int]:
+    """The places of ``count`` samples in the order of a pass: as stored, or shuffled anew for each pass (0, 1, …)."""
+    order = list(range(count))
+    if access == "random":
+        random.Random(f"{seed} {epoch}").shuffle(order)  # noqa: S311 - reproducible, not secret
+    return order
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What one batch brought, counted in the worker that made it.
@@ -48,6 +59,10 @@ class Tally:
         digest: `combine` of their digests.
         decode_s: seconds spent on decoding and transforming.
         hash_s: seconds spent on hashing, the price of the proof; small beside ``decode_s``.
+        layers: durations of what was done for it, by layer.
+        worker: which worker made it, counted from 0.
+        began: when that worker began its pass, on the machine's clock.
+        ended: when the batch was ready.
     """
 
     samples: int
@@ -55,6 +70,10 @@ class Tally:
     digest: int
     decode_s: float = 0.0
     hash_s: float = 0.0
+    layers: Mapping[str, Durations] = field(default_factory=dict)
+    worker: int = 0
+    began: float = 0.0
+    ended: float = 0.0
 
     @classmethod
     def total(cls, tallies: Iterable[Tally]) -> Tally:
@@ -66,4 +85,5 @@ class Tally:
             digest=combine(one.digest for one in several),
             decode_s=sum(one.decode_s for one in several),
             hash_s=sum(one.hash_s for one in several),
+            layers=merged(one.layers for one in several),
         )

@@ -86,12 +86,23 @@ def test_the_control_side_knows_every_format_of_the_node_side() -> None:
 
 def test_an_unknown_format_is_told_what_there_is() -> None:
     with pytest.raises(ArmError) as caught:
-        pipelines.load("floppy")
+        pipelines.load(ArmConfig(format="floppy", dataset="x"))
     assert "litdata" in caught.value.todo
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"batch_size": 0}, {"workers": -1}, {"cache": "hot"}, {"access": "zigzag"}, {"s3": {"url": "x"}}]
+    "wrong",
+    [
+        {"batch_size": 0},
+        {"workers": -1},
+        {"cache": "hot"},
+        {"access": "zigzag"},
+        {"client": "curl"},
+        {"fetcher": "fast"},
+        {"epochs": 0},
+        {"emulate_s": -1},
+        {"s3": {"url": "x"}},
+    ],
 )
 def test_a_configuration_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ArmError):

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from chiops.loaders.layers import Durations
 from chiops.loaders.metrics import compute, percentile
 from chiops.loaders.protocol import ArmError
-from chiops.loaders.recorder import record
+from chiops.loaders.recorder import Recording, emulate, record
 from chiops.loaders.samples import Tally
 from chiops.loaders.usage import Spent
 
@@ -116,3 +118,70 @@ def test_percentiles_interpolate() -> None:
     assert percentile(values, 0.95) == pytest.approx(95.05)
     assert percentile(values, 1) == 100
     assert percentile([3.0], 0.99) == 3
+
+
+def two_passes(clock: Clock, compute_s: float = 0.0) -> Recording:
+    def compute(_: Tally) -> None:
+        clock.now += compute_s
+
+    return record(
+        Batches(clock, 1.0, (0.5, 4), (0.25, 4)), epochs=2, compute=compute if compute_s else None, clock=clock
+    )
+
+
+def test_a_later_pass_s_start_is_part_of_its_first_wait() -> None:
+    found = two_passes(Clock())
+    assert (found.start_s, found.wait_s, found.firsts) == (1.0, (0.5, 0.25, 1.5, 0.25), (0, 2))
+    numbers = compute(found, SPENT, batch_size=4, warmup_batches=1, open_s=0, interface=None)
+    assert numbers["epochs"] == 2
+    assert numbers["epoch_s"] == [1.75, 1.75]
+    assert numbers["epoch_images_per_s"] == [8 / 1.75, 8 / 1.75]
+    assert numbers["samples"] == 16
+    assert numbers["content_hash"] == f"{0 + 1:064x}", "of one pass"
+    assert numbers["timed_s"] == 2.0
+
+
+def test_passes_that_differ_fail_the_arm() -> None:
+    recording = Recording(0, (1, 1), (Tally(4, 10, 1), Tally(4, 10, 2)), (), (0, 1))
+    with pytest.raises(ArmError, match="pass 2 did not deliver the same samples"):
+        compute(recording, SPENT, batch_size=4, warmup_batches=0, open_s=0, interface=None)
+
+
+def test_utilisation_is_compute_over_run_time_without_each_pass_s_first_step() -> None:
+    found = compute(two_passes(Clock(), 0.75), SPENT, batch_size=4, warmup_batches=1, open_s=0, interface=None)
+    assert found["accelerator_utilisation"] == 0.75 / (0.75 + 0.25)
+    assert found["emulated_s"] == 3.0
+    assert found["timed_s"] == 2.0 + 3 * 0.75, "a training job waits for its compute too"
+    without = compute(two_passes(Clock()), SPENT, batch_size=4, warmup_batches=1, open_s=0, interface=None)
+    assert without["accelerator_utilisation"] is None
+
+
+def test_layers_reach_from_a_sample_to_a_pass() -> None:
+    def tally(worker: int, began: float, ended: float) -> Tally:
+        return Tally(2, 10, 1, layers={"getitem": Durations.of([0.1, 0.3])}, worker=worker, began=began, ended=ended)
+
+    tallies = tally(0, 10, 11), tally(1, 10, 12), tally(0, 10, 14), tally(0, 20, 21)
+    recording = Recording(0.5, (1, 1, 1, 1), tallies, (), (0, 3))
+    recording = replace(recording, tallies=(*tallies[:3], replace(tallies[3], digest=3)))
+    layers = compute(recording, SPENT, batch_size=2, warmup_batches=0, open_s=0, interface=None)["layers"]
+    assert layers["getitem"]["calls"] == 8
+    assert (layers["worker_loop"]["calls"], layers["worker_loop"]["max_s"]) == (3, 4)
+    assert (layers["epoch"]["calls"], layers["epoch"]["max_s"], layers["epoch"]["min_s"]) == (2, 3.5, 1)
+
+
+def test_bytes_are_reconciled_with_what_the_samples_weigh() -> None:
+    recording = Recording(0, (1, 1), (Tally(4, 100, 1), Tally(4, 100, 1)))
+    found = compute(recording, SPENT, batch_size=4, warmup_batches=0, open_s=0, interface="eth0", traffic=(8, 220))
+    assert (found["bytes_per_sample"], found["net_bytes_per_sample"], found["net_ratio"]) == (25, 62.5, 2.5)
+    assert (found["client_requests"], found["client_received_bytes"], found["client_ratio"]) == (8, 220, 1.1)
+
+
+def test_emulated_compute_of_a_short_batch_is_its_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    step = emulate(0.5, 32)
+    assert step
+    step(Tally(32, 0, 0))
+    step(Tally(8, 0, 0))
+    assert slept == [0.5, 0.125]
+    assert emulate(0, 32) is None

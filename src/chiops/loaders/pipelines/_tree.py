@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import pagecache
+from .. import fetchers, pagecache
 from ..cache import CacheState
 from ..config import ArmConfig
+from ..labels import numbering
+from ..layers import Watch
 from ..protocol import ArmError
 from ..samples import canonical_order
+from ..source import Item, unreadable
 from ..vision import torchvision
-
-_CLASS = re.compile(r"class_(\d+)")
 
 
 def read_bytes(path: str) -> bytes:
@@ -25,75 +26,91 @@ class TreePipeline:
     """`torchvision.datasets.ImageFolder` on ``root``; caches are the kernel's pages."""
 
     keeps_order = False
+    counts_traffic = False
+    has_client = False
 
-    def __init__(self, config: ArmConfig, root: Path, *, missing: ArmError, cache_note: str = "") -> None:
+    def __init__(
+        self, config: ArmConfig, root: Path, *, missing: ArmError, classes: Sequence[str] | None, cache_note: str = ""
+    ) -> None:
         if not root.is_dir():
             raise missing
         torchvision()
         from torchvision.datasets import ImageFolder
 
         class Folder(ImageFolder):  # type: ignore[misc]
-            """Labels are the numbers in the folders' names, as in every other format, also where a class is missing."""
+            """Labels are those of every other format, also where a class is missing."""
 
             def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
-                classes, places = super().find_classes(directory)
-                numbers = [_CLASS.fullmatch(name) for name in classes]
-                if not all(numbers):
-                    return classes, places
-                return classes, {match[0]: int(match[1]) for match in numbers if match}
+                names, _ = super().find_classes(directory)
+                return names, numbering(names, classes)
 
         try:
-            self._folder = Folder(str(root), loader=read_bytes)
+            folder = Folder(str(root), loader=read_bytes)
         except FileNotFoundError as error:  # no class folder, or a class without an image
             raise ArmError(f"{root} is no tree of classes", str(error).splitlines()[0], missing.todo) from None
-        by_key = {
-            Path(path).relative_to(root).as_posix(): index for index, (path, _) in enumerate(self._folder.samples)
-        }
-        order = canonical_order(by_key)
-        self._indices = [by_key[key] for key in (order[: config.samples] if config.samples else order)]
-        self._keys = order
-        self._config = config
-        self._cache_note = cache_note
+        except OSError as error:
+            raise unreadable(str(root), error) from None
+        by_key = {Path(path).relative_to(root).as_posix(): place for place, (path, _) in enumerate(folder.samples)}
+        chosen = canonical_order(by_key)[: config.samples or None]
+        self._folder, self._config, self._cache_note = folder, config, cache_note
+        self._source = Files(folder, chosen, [by_key[key] for key in chosen])
+        self._files = [Path(folder.samples[by_key[key]][0]) for key in chosen]
 
     @property
     def samples(self) -> int:
-        return len(self._indices)
+        return len(self._source)
 
     @property
     def split_samples(self) -> int:
-        return len(self._keys)
+        return len(self._folder.samples)
 
     @property
     def split_bytes(self) -> int:
         return sum(Path(path).stat().st_size for path, _ in self._folder.samples)
 
-    def _files(self) -> list[Path]:
-        return [Path(self._folder.samples[index][0]) for index in self._indices]
+    @property
+    def order(self) -> str:
+        return "a permutation of all samples" if self._config.access == "random" else "as stored"
 
     def prepare_cache(self) -> None:
-        if self._config.cache == "cold":
-            pagecache.evict(self._files())
-        else:
-            pagecache.fill(self._files())
+        try:
+            if self._config.cache == "cold":
+                pagecache.evict(self._files)
+            else:
+                pagecache.fill(self._files)
+        except OSError as error:
+            raise unreadable(str(error.filename or "a file"), error) from None
 
     def cache_state(self) -> CacheState:
-        return CacheState(page_share=pagecache.resident_share(self._files()), note=self._cache_note)
+        return CacheState(page_share=pagecache.resident_share(self._files), note=self._cache_note)
 
-    def dataset(self) -> Any:
-        return _Keyed(self._folder, self._indices)
+    def dataset(self, epoch: int, order: Sequence[int], watch: Watch) -> Any:  # noqa: ARG002
+        return fetchers.dataset(self._config, self._source, order, watch)
+
+    def explain(self, error: Exception) -> ArmError:
+        return error if isinstance(error, ArmError) else unreadable("the tree", error)
 
 
-class _Keyed:
-    """The chosen samples of an ImageFolder as ``(key, bytes, label)``."""
+class Files:
+    """The chosen samples of an ImageFolder: `Source` and its reader in one, since files need no client."""
 
-    def __init__(self, folder: Any, indices: list[int]) -> None:
-        self._folder = folder
-        self._indices = indices
+    asynchronous = False
+
+    def __init__(self, folder: Any, keys: Sequence[str], places: Sequence[int]) -> None:
+        self._folder, self._keys, self._places = folder, keys, places
 
     def __len__(self) -> int:
-        return len(self._indices)
+        return len(self._keys)
 
-    def __getitem__(self, index: int) -> tuple[str, bytes, int]:
-        place = self._indices[index]
-        jpeg, label = self._folder[place]
-        return self._folder.samples[place][0], jpeg, label
+    def open(self) -> Files:
+        return self
+
+    def read(self, place: int) -> Item:
+        try:
+            jpeg, label = self._folder[self._places[place]]
+        except OSError as error:
+            raise unreadable(self._keys[place], error) from error
+        return self._keys[place], jpeg, label
+
+    async def read_async(self, place: int) -> Item:
+        raise NotImplementedError("files have no coroutines")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from ..config import ArmConfig
+from ..labels import classes_in
 from ..protocol import ArmError
+from ..traffic import Traffic
 from ._tree import TreePipeline
 
+FETCHERS = True
 
-def open(config: ArmConfig) -> TreePipeline:  # noqa: A001
+
+def open(config: ArmConfig, traffic: Traffic) -> TreePipeline:  # noqa: A001, ARG001
     """Scan the tree; the scan is part of the time it takes to open."""
-    root = config.data_dir / config.dataset / "Food-11" / config.split
+    staged = config.data_dir / config.dataset
     missing = ArmError(
         f"the {config.split} split of {config.dataset} is not on the node",
         todo=f"run `chiops data prepare --dataset {config.dataset} --format imagefolder`",
     )
-    return TreePipeline(config, root, missing=missing)
+    classes = classes_in(staged / f"{config.root}.json")
+    return TreePipeline(config, staged / config.root / config.split, missing=missing, classes=classes)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from ..config import ArmConfig
+from ..labels import classes_in
 from ..protocol import ArmError
+from ..traffic import Traffic
 from ._tree import TreePipeline
 
+FETCHERS = True
 
-def open(config: ArmConfig) -> TreePipeline:  # noqa: A001
+
+def open(config: ArmConfig, traffic: Traffic) -> TreePipeline:  # noqa: A001, ARG001
     """Walk the tree over the mount; the listing requests are part of the time it takes to open."""
-    root = config.mount_dir / "Food-11" / config.split
     missing = ArmError(
-        f"there is no {config.split} split of Food-11 in the mounted bucket",
+        f"there is no {config.split} split of {config.root} in the mounted bucket",
         todo=f"run `chiops data prepare --dataset {config.dataset} --format imagefolder`; is the bucket mounted?",
     )
-    note = "the mount daemon's own cache is outside the container: neither emptied nor measured"
-    return TreePipeline(config, root, missing=missing, cache_note=note)
+    return TreePipeline(
+        config,
+        config.mount_dir / config.root / config.split,
+        missing=missing,
+        classes=classes_in(config.mount_dir / "manifests" / f"{config.root}.json"),
+        cache_note="the mount daemon's own cache is outside the container: neither emptied nor measured",
+    )

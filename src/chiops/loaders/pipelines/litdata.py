@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 from .. import pagecache
+from ..bucket import Bucket, boto_options, explain
 from ..cache import CacheState
-from ..config import S3, ArmConfig
+from ..config import ArmConfig
+from ..layers import Watch
 from ..protocol import ArmError
+from ..traffic import Traffic
 
 os.environ["LITDATA_DISABLE_VERSION_CHECK"] = "1"  # else it asks the package index for news, on the clock
 from litdata import StreamingDataset
@@ -25,34 +24,22 @@ _INDEX = "index.json"
 _MAX_CACHE = "1TB"  # never evict within a run: a warm pass must find what the cold one fetched
 
 
-def open(config: ArmConfig) -> LitdataPipeline:  # noqa: A001
+def open(config: ArmConfig, traffic: Traffic) -> LitdataPipeline:  # noqa: A001, ARG001
     """Fetch the split's index and lay out which chunks are needed."""
     return LitdataPipeline(config)
 
 
-def storage_options(s3: S3) -> dict[str, Any]:
-    """For litdata's boto3 client: custom endpoint, few retries (its default of 1,000 would hang on a dead endpoint)."""
-    return {
-        "endpoint_url": s3.url,
-        "region_name": s3.region,
-        "aws_access_key_id": s3.access,
-        "aws_secret_access_key": s3.secret,
-        "config": Config(
-            retries={"max_attempts": 4, "mode": "standard"}, connect_timeout=10, read_timeout=60,
-            s3={"addressing_style": "path"},
-        ),
-    }  # fmt: skip
-
-
 class LitdataPipeline:
-    """`litdata.StreamingDataset` over ``s3://<bucket>/Food-11-litdata/<split>``."""
+    """`litdata.StreamingDataset` over ``s3://<bucket>/<root>-litdata/<split>``."""
 
     keeps_order = True
+    counts_traffic = True
+    has_client = False
 
     def __init__(self, config: ArmConfig) -> None:
         self._config = config
         self._s3 = config.need_s3()
-        self._prefix = f"Food-11-litdata/{config.split}"
+        self._prefix = f"{config.root}-litdata/{config.split}"
         self._chunk_dir = config.cache_dir / "litdata" / self._s3.bucket / self._prefix
         if config.cache == "cold":
             shutil.rmtree(self._chunk_dir, ignore_errors=True)
@@ -62,25 +49,14 @@ class LitdataPipeline:
 
     def _fetch_index(self) -> dict[str, Any]:
         """The index, always from the bucket: a cached one could be of data since replaced."""
-        client = boto3.client("s3", **storage_options(self._s3))
-        try:
-            text = client.get_object(Bucket=self._s3.bucket, Key=f"{self._prefix}/{_INDEX}")["Body"].read()
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            if code in ("NoSuchKey", "NoSuchBucket", "404"):
-                raise ArmError(
-                    f"there is no litdata set at s3://{self._s3.bucket}/{self._prefix}",
-                    code,
-                    f"run `chiops data prepare --dataset {self._config.dataset} --format litdata`",
-                ) from None
+        bucket = Bucket(self._s3)
+        index: dict[str, Any] | None = bucket.read_json(f"{self._prefix}/{_INDEX}")
+        bucket.close()
+        if index is None:
             raise ArmError(
-                f"the bucket {self._s3.bucket} cannot be read", str(error), "check the key with `chiops doctor`"
-            ) from None
-        except BotoCoreError as error:
-            raise ArmError(f"{self._s3.url} does not answer", str(error)) from None
-        finally:
-            client.close()
-        index: dict[str, Any] = json.loads(text)
+                f"there is no litdata set at s3://{self._s3.bucket}/{self._prefix}",
+                todo=f"run `chiops data prepare --dataset {self._config.dataset} --format litdata`",
+            )
         return index
 
     @property
@@ -94,6 +70,12 @@ class LitdataPipeline:
     @property
     def split_bytes(self) -> int:
         return sum(int(chunk["chunk_bytes"]) for chunk in self._chunks)
+
+    @property
+    def order(self) -> str:
+        if self._config.access == "serial":
+            return "as stored, chunks shared out among the workers"
+        return "chunks shuffled and shared out among the workers, samples shuffled within each chunk"
 
     def _needed(self) -> list[dict[str, Any]]:
         """The chunks that hold the first ``samples`` samples."""
@@ -125,7 +107,7 @@ class LitdataPipeline:
             chunk_share=len(cached) / len(self._needed()),
         )
 
-    def dataset(self) -> Any:
+    def dataset(self, epoch: int, order: Sequence[int], watch: Watch) -> Any:  # noqa: ARG002
         dataset = _Keyed(
             Dir(path=str(self._chunk_dir), url=f"s3://{self._s3.bucket}/{self._prefix}"),
             shuffle=False,
@@ -133,13 +115,21 @@ class LitdataPipeline:
             seed=self._config.seed,
             subsample=1.0 if self._limit == self.split_samples else (self._limit + 0.5) / self.split_samples,
             max_cache_size=_MAX_CACHE,
-            storage_options=storage_options(self._s3),
+            storage_options=boto_options(self._s3),  # few attempts: its default of 1,000 would hang on a dead endpoint
         )
         # Shuffled only now: a subsample is to be the first samples as stored, not a draw of chunks.
         dataset.set_shuffle(self._config.access == "random")
         dataset.set_num_workers(self._config.workers)
         dataset.set_batch_size(self._config.batch_size)
+        dataset.set_epoch(epoch + 1)
         return dataset
+
+    def explain(self, error: Exception) -> ArmError:
+        """litdata fails in a thread of its own and wraps what happened; the cause is what counts."""
+        found = explain(error, self._s3, f"a chunk of {self._prefix}")
+        return found or ArmError(
+            "litdata could not give a sample", f"{type(error).__name__}: {error}", "prepare the data again"
+        )
 
 
 class _Keyed(StreamingDataset):  # type: ignore[misc]
