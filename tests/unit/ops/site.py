@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from chiops.cloud.base import (
@@ -12,13 +11,9 @@ from chiops.cloud.base import (
     Ec2Credential,
     Flavor,
     FloatingIp,
-    Identity,
     Image,
     Keypair,
     Lease,
-    Mark,
-    Reservation,
-    Rule,
     S3Endpoint,
     SecurityGroup,
     Server,
@@ -27,10 +22,7 @@ from chiops.cloud.base import (
     Volume,
 )
 from chiops.ops.desk import Desk
-
-ME = Identity("me", "me", "p", "p")
-MINE, LABS, THEIRS = Mark("none", "me"), Mark("my-lab", "me"), Mark("none", "somebody")
-NOW = datetime.now(UTC)
+from tests.support.things import LABS, ME, MINE, NOW, THEIRS, address, credential, group, lease, server
 
 
 class Touched(AssertionError):
@@ -97,37 +89,18 @@ def desk(lab: str = "none", facts: SiteFacts | None = None, **shown: Any) -> Des
     return Desk(cast(Cloud, Listing(**shown)), facts, lab)
 
 
-def lease(name: str = "l", **changes: Any) -> Lease:
-    flavor = Reservation(id="r", kind="flavor:instance", status="active", flavor_id="r", flavor_name="m1.small")
-    values: dict[str, Any] = {
-        "id": f"id-{name}",
-        "status": "ACTIVE",
-        "mark": MINE,
-        "start": NOW - timedelta(hours=1),
-        "end": NOW + timedelta(hours=3),
-        "reservations": (flavor,),
-    }
-    return Lease(name=name, **{**values, **changes})
-
-
-def server(name: str = "n", **changes: Any) -> Server:
-    values: dict[str, Any] = {"id": f"id-{name}", "status": "ACTIVE", "mark": MINE, "lease_id": "id-l"}
-    return Server(name=name, **{**values, **changes})
-
-
-def address(text: str = "192.0.2.7", **changes: Any) -> FloatingIp:
-    values: dict[str, Any] = {"id": f"id-{text}", "name": text, "status": "DOWN", "mark": MINE}
-    return FloatingIp(address=text, **{**values, **changes})
-
-
-def group(name: str = "g", *rules: Rule, **changes: Any) -> SecurityGroup:
-    values: dict[str, Any] = {"id": f"id-{name}", "mark": MINE, "rules": rules}
-    return SecurityGroup(name=name, **{**values, **changes})
-
-
-def credential(access: str = "abcdef", **changes: Any) -> Ec2Credential:
-    values: dict[str, Any] = {"secret": "the-secret", "project_id": "p", "mark": MINE}
-    return Ec2Credential(access=access, **{**values, **changes})
-
-
-__all__ = ["LABS", "ME", "MINE", "NOW", "THEIRS", "State", "Touched", "desk"]
+__all__ = [
+    "LABS",
+    "ME",
+    "MINE",
+    "NOW",
+    "THEIRS",
+    "State",
+    "Touched",
+    "address",
+    "credential",
+    "desk",
+    "group",
+    "lease",
+    "server",
+]

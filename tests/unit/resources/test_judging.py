@@ -13,10 +13,7 @@ from chiops.cloud.base import (
     Attachment,
     Bucket,
     Cloud,
-    Ec2Credential,
     Flavor,
-    FloatingIp,
-    Identity,
     Image,
     Keypair,
     Lease,
@@ -38,11 +35,9 @@ from chiops.resources.lease import LeaseKind, LeaseWanted
 from chiops.resources.security_group import SecurityGroupKind, SecurityGroupWanted
 from chiops.resources.server import ServerKind, ServerWanted
 from chiops.resources.volume import AttachmentKind, AttachmentWanted, VolumeKind, VolumeWanted
+from tests.support import things
+from tests.support.things import LABS, ME, MINE, THEIRS, address, credential, group, lease, volume
 
-MINE = Mark("lab", "me")
-MY_OTHER = Mark("other-lab", "me")
-THEIRS = Mark("lab", "somebody")
-ME = Identity("me", "me", "p", "p")
 KEY = "ssh-ed25519 AAAA chiops"
 
 
@@ -72,17 +67,19 @@ def bench(max_lease_days: float | None = None, **seen: object) -> Workbench:
     return Workbench(cast(Cloud, Place()), facts, MINE, replace(shown, **seen), KEY)  # type: ignore[arg-type]
 
 
-def lease(**changes: object) -> Lease:
-    now = datetime.now(UTC)
-    base = Lease(id="1", name="l", status="ACTIVE", mark=MINE, start=now, end=now + timedelta(hours=1))
-    return replace(base, **changes)  # type: ignore[arg-type]
-
-
 LEASE = LeaseWanted("l", timedelta(hours=4), {"m1.large": 2})
 
 
 def test_a_running_lease_is_kept() -> None:
-    assert LeaseKind().judge(LEASE, bench(leases=[lease()])).op is Op.KEEP
+    small = LeaseWanted("l", timedelta(hours=4), {"m1.small": 1})
+    assert LeaseKind().judge(small, bench(leases=[lease()])).op is Op.KEEP
+
+
+def test_a_lease_that_books_too_little_is_replaced_and_the_servers_on_it_named() -> None:
+    verdict = LeaseKind().judge(LEASE, bench(leases=[lease()], servers=[server()]))
+    assert (verdict.op, verdict.reason) == (Op.REPLACE, "it lacks 2 × m1.large")
+    assert verdict.loses == "n on it, with what is on their disks"
+    assert LeaseKind().judge(LEASE, bench(leases=[lease()])).loses == ""
 
 
 @pytest.mark.parametrize(
@@ -113,10 +110,8 @@ def test_the_sites_longest_lease_is_known_before_the_request() -> None:
 
 
 def server(**changes: object) -> Server:
-    base = Server(
-        id="s", name="n", status="ACTIVE", mark=MINE, flavor="m1.large", image="img", security_groups=("ssh",)
-    )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    """What `SERVER` wants."""
+    return things.server(**{"flavor": "m1.large", "image": "img", "security_groups": ("ssh",), **changes})
 
 
 SERVER = ServerWanted("n", "m1.large", "img", "key", ("ssh",))
@@ -151,8 +146,8 @@ def test_a_server_of_others_is_never_taken(mark: Mark | None) -> None:
 
 
 def test_a_server_of_my_other_lab_is_told_as_such() -> None:
-    with pytest.raises(NotOurs, match="belongs to your lab other-lab"):
-        ServerKind().judge(SERVER, bench(servers=[server(mark=MY_OTHER)]))
+    with pytest.raises(NotOurs, match="belongs to your lab my-lab"):
+        ServerKind().judge(SERVER, bench(servers=[server(mark=LABS)]))
 
 
 @pytest.mark.parametrize(("flavor", "image", "told"), [("m1.lage", "img", "m1.large"), ("m1.large", "imgg", "img")])
@@ -170,10 +165,10 @@ GROUP = SecurityGroupWanted("ssh", "", (SSH,))
     ("found", "op"),
     [
         ([], Op.CREATE),
-        ([SecurityGroup(id="g", name="ssh", mark=MINE, rules=(SSH,))], Op.KEEP),
-        ([SecurityGroup(id="g", name="ssh", mark=MINE, rules=())], Op.UPDATE),
-        ([SecurityGroup(id="g", name="ssh", mark=MINE, rules=(SSH, WEB))], Op.UPDATE),
-        ([SecurityGroup(id="g", name="ssh", rules=(SSH, WEB))], Op.USE),
+        ([group("ssh", SSH)], Op.KEEP),
+        ([group("ssh")], Op.UPDATE),
+        ([group("ssh", SSH, WEB)], Op.UPDATE),
+        ([group("ssh", SSH, WEB, mark=None)], Op.USE),
     ],
 )
 def test_a_security_group_is_judged_by_its_rules(found: list[SecurityGroup], op: Op) -> None:
@@ -182,19 +177,15 @@ def test_a_security_group_is_judged_by_its_rules(found: list[SecurityGroup], op:
 
 def test_a_group_of_others_that_lacks_a_rule_is_not_changed() -> None:
     with pytest.raises(NotOurs, match="lacks tcp 22"):
-        SecurityGroupKind().judge(GROUP, bench(security_groups=[SecurityGroup(id="g", name="ssh", rules=(WEB,))]))
+        SecurityGroupKind().judge(GROUP, bench(security_groups=[group("ssh", WEB, mark=None)]))
 
 
 def test_an_address_belongs_to_the_server_it_is_bound_to() -> None:
-    bound = FloatingIp(id="a", name="1.2.3.4", address="1.2.3.4", mark=MINE, server_id="s")
+    bound = address(server_id="id-n")
     kind = FloatingIpKind()
     assert kind.judge(FloatingIpWanted("n"), bench(servers=[server()], floating_ips=[bound])).op is Op.KEEP
     unbound = replace(bound, server_id="")
     assert kind.judge(FloatingIpWanted("n"), bench(servers=[server()], floating_ips=[unbound])).op is Op.CREATE
-
-
-def volume(**changes: object) -> Volume:
-    return replace(Volume(id="v", name="v", mark=MINE, size_gib=2), **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +203,7 @@ def test_a_volume_grows_but_is_never_replaced(found: list[Volume], op: Op) -> No
 
 
 def test_an_attachment_is_kept_at_the_right_server_only() -> None:
-    attached = volume(attachments=(Attachment(volume_id="v", server_id="s", device="/dev/vdb"),))
+    attached = volume(attachments=(Attachment(volume_id="id-v", server_id="id-n", device="/dev/vdb"),))
     kind, wanted = AttachmentKind(), AttachmentWanted("v", "n")
     assert kind.judge(wanted, bench(servers=[server()], volumes=[attached])).op is Op.KEEP
     assert kind.judge(wanted, bench(servers=[server(id="new")], volumes=[attached])).op is Op.CREATE
@@ -233,10 +224,10 @@ def test_a_bucket_that_is_listed_without_its_mark_is_asked_for_it() -> None:
 
 
 def test_a_credential_of_the_lab_is_reused() -> None:
-    mine = Ec2Credential(access="a", secret="s", project_id="p", mark=MINE)
+    mine = credential()
     kind, wanted = CredentialKind(), CredentialWanted()
     assert kind.judge(wanted, bench(credentials=[mine])).op is Op.KEEP
-    assert kind.judge(wanted, bench(credentials=[replace(mine, mark=MY_OTHER)])).op is Op.CREATE
+    assert kind.judge(wanted, bench(credentials=[credential(mark=LABS)])).op is Op.CREATE
 
 
 def test_a_key_pair_is_judged_by_its_key() -> None:
@@ -250,5 +241,5 @@ def test_a_key_pair_is_judged_by_its_key() -> None:
 
 def test_marks_survive_text_and_metadata() -> None:
     assert Mark.from_text(f"opened by hand {MINE.as_text()} since May") == MINE
-    assert Mark.from_metadata({"Chiops-Lab": "lab", "CHIOPS-OWNER": "me"}) == MINE
+    assert Mark.from_metadata({"Chiops-Lab": "my-lab", "CHIOPS-OWNER": "me"}) == LABS
     assert Mark.from_text("a=b chiops-lab=x") is None
