@@ -42,6 +42,10 @@ _BETWEEN = r"(reserved|attaching|detaching)"
 _NO_ROOM = r"not enough|no valid host|no (host|resource)s? (is |are )?available"
 
 
+class NoService(NotFound):
+    """The catalogue has no such service; another thing than an answer that says 404."""
+
+
 class _Sign(NamedTuple):
     """What gives a fault away: words, the statuses they come with (none: any), our class, what to do about it."""
 
@@ -134,7 +138,7 @@ def translated(doing: str, thing: str = "") -> Iterator[None]:
     except (ksa.ConnectFailure, ksa.UnknownConnectionError, ksa.RetriableConnectionFailure) as error:
         raise Transient(f"{doing}: the site can't be reached", why=_short(str(error)), todo="try again") from error
     except (ksa.EndpointNotFound, ksa.EmptyCatalog, sdk.ServiceDisabledException) as error:
-        raise NotFound(f"{doing}: the site has no such service", why=_short(str(error))) from error
+        raise NoService(f"{doing}: the site has no such service", why=_short(str(error))) from error
     except (ksa.HttpError, sdk.HttpException) as error:
         raise from_response(doing, getattr(error, "response", None), thing=thing, fallback=str(error)) from error
     except (ksa.MissingRequiredOptions, ksa.AuthorizationFailure, ksa.NoMatchingPlugin, sdk.ConfigException) as error:

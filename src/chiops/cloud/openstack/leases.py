@@ -9,7 +9,7 @@ from typing import Any
 
 from chiops.cloud.base import Lease, Mark, NodeType, Reservation, ReservationRequest, State
 from chiops.cloud.openstack import marks, times
-from chiops.cloud.openstack.errors import LEASE_TRUST
+from chiops.cloud.openstack.errors import LEASE_TRUST, NoService
 from chiops.cloud.openstack.once import once
 from chiops.cloud.openstack.site import Site
 from chiops.errors import Auth, InvalidRequest, NotFound, Timeout
@@ -45,9 +45,12 @@ class OpenStackLeases:
         return node_types(self._site)
 
     def list(self) -> Sequence[Lease]:
-        """Every lease of the project. One request: Blazar does not page."""
-        with self._site.doing("listing leases"):
-            found = self._api.get("/leases").json()["leases"]
+        """Every lease of the project. One request: Blazar does not page. A site without Blazar has none."""
+        try:
+            with self._site.doing("listing leases"):
+                found = self._api.get("/leases").json()["leases"]
+        except NoService:
+            return []
         return [lease(item) for item in found]
 
     def get(self, lease_id: str) -> Lease:

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from chiops.cloud.base import Bucket, Mark, S3Endpoint
 from chiops.cloud.openstack import times
+from chiops.cloud.openstack.errors import NoService
 from chiops.cloud.openstack.once import once
 from chiops.cloud.openstack.record import Record
 from chiops.cloud.openstack.site import Site
@@ -57,7 +58,7 @@ class OpenStackObjects:
         try:
             with self._site.doing("finding the object store"):
                 return str(self._api.get_endpoint() or "")
-        except NotFound:
+        except NoService:
             return ""
 
     def list(self) -> Sequence[Bucket]:

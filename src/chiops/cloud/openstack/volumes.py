@@ -8,6 +8,7 @@ from typing import Any
 
 from chiops.cloud.base import Attachment, Mark, State, Volume
 from chiops.cloud.openstack import times
+from chiops.cloud.openstack.errors import NoService
 from chiops.cloud.openstack.once import REQUEST, once, word
 from chiops.cloud.openstack.site import Site
 from chiops.errors import InvalidRequest
@@ -31,9 +32,12 @@ class OpenStackVolumes:
         return self._site.cinder
 
     def list(self) -> Sequence[Volume]:
-        """Every volume of the project; Cinder pages by 1000."""
-        with self._site.doing("listing volumes"):
-            return [volume(item, self._now()) for item in self._cinder.volumes(details=True)]
+        """Every volume of the project; Cinder pages by 1000. A site without Cinder has none."""
+        try:
+            with self._site.doing("listing volumes"):
+                return [volume(item, self._now()) for item in self._cinder.volumes(details=True)]
+        except NoService:
+            return []
 
     def get(self, volume_id: str) -> Volume:
         """One volume."""

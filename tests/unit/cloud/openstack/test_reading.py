@@ -141,9 +141,10 @@ def test_a_bucket_that_another_machine_made_is_ours_once_it_was_asked_for(stub: 
     assert [bucket.mark for bucket in cloud.objects.list()] == [MARK, None]
 
 
-def test_a_site_without_an_object_store_has_no_buckets(cloud: OpenStackCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(PATHS, "object-store")
-    assert cloud.objects.list() == []
+def test_a_site_without_a_service_has_nothing_of_it(cloud: OpenStackCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("object-store", "reservation", "volumev3"):
+        monkeypatch.delitem(PATHS, kind)
+    assert (cloud.objects.list(), cloud.leases.list(), cloud.volumes.list()) == ([], [], [])
     with pytest.raises(NotFound, match="has no object store"):
         cloud.objects.endpoint()
 
