@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1800)]
 VOLUME = "block-persist-e2e"
 NODE = "node-block-e2e"
 PATH = "/mnt/block"
-UP = ("up", "block-lab", "--site", "local", "--yes", "-o", "json", "--set", "net_id=e2e", "--set", "flavor=m1.small")
+SETTINGS = ("--set", "net_id=e2e", "--set", "flavor=m1.small", "--set", "jupyter=false")
+UP = ("up", "block-lab", "--site", "local", "--yes", "-o", "json", *SETTINGS)
 
 
 @pytest.fixture(scope="module")
