@@ -66,6 +66,8 @@ def test_a_rule_removed_by_hand_is_found_and_repaired(chiops: Chiops, lab: dict[
     subprocess.run([chiops.argv()[0], "-c", code], env=chiops.env, check=True)
     (change,) = [step for step in chiops.ok("plan", "object-lab", "-o", "json").json()["steps"] if step["op"] != "keep"]
     assert (change["op"], change["name"]) == ("update", "allow-8888")
+    (drift,) = chiops.ok("status", "-o", "json").json()[0]["drift"]
+    assert (drift["field"], drift["has"], drift["wants"]) == ("tcp 8888 from 0.0.0.0/0", "closed", "open")
     assert chiops.ok("up", "object-lab", "--yes", "-o", "json").json()["changed"] == 1
 
 
@@ -74,6 +76,9 @@ def test_status_tells_the_time_left_and_the_way_in(chiops: Chiops, lab: dict[str
     parts = {part["kind"]: part for part in status["parts"]}
     assert 0 < parts["lease"]["extra"]["seconds_left"] <= 4 * 3600
     assert parts["server"]["extra"]["ssh"] == lab["nodes"][0]["ssh"]
+    assert (parts["server"]["health"], parts["bucket"]["health"], status["drift"]) == ("ok", "ok", [])
+    (end,) = status["endings"]
+    assert (end["servers"], end["safe"], end["lost"]) == ([lab["nodes"][0]["name"]], ["/mnt/object"], ["/home/cc"])
     assert "lease-object-e2e" in chiops.ok("status").out
 
 
@@ -81,6 +86,19 @@ def test_doctor_finds_nothing_to_mend(chiops: Chiops, lab: dict[str, Any]) -> No
     findings = chiops.ok("doctor", "-o", "json").json()
     assert [one for one in findings if one["verdict"] == "failed"] == []
     assert any(one["name"] == "object-lab: /mnt/object" for one in findings)
+
+
+def test_a_lab_that_was_forgotten_is_found_and_taken_up_again(chiops: Chiops, lab: dict[str, Any]) -> None:
+    for file in (chiops.state_home / "chiops").glob("chiops.db*"):
+        file.unlink()
+    assert chiops.ok("status", "-o", "json").json() == []
+    left = chiops.ok("sweep", "-o", "json").json()
+    assert {one["lab"] for one in left["leftovers"]} == {"object-lab"}
+    assert left["deleted"] == 0
+    adopted = chiops.ok("adopt", "object-lab", "--site", "local", "-o", "json").json()
+    assert (adopted["settings"]["net_id"], adopted["drift"]) == ("e2e", [])
+    assert chiops.ok("up", "object-lab", "--yes", "-o", "json").json()["changed"] == 0
+    assert chiops.ok("sweep", "-o", "json").json()["leftovers"] == []
 
 
 def test_exec_gives_each_nodes_output_and_code(chiops: Chiops, lab: dict[str, Any]) -> None:
