@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from chiops.errors import ChiopsError
+from chiops.errors import ChiopsError, Conflict, Interrupted
 from chiops.lab import release
 from chiops.lab.journal import Journal
 from chiops.resources import waiting
@@ -88,3 +89,36 @@ def test_a_cut_down_goes_on_where_it_was(
         assert memory.count() == {}, number
         bring_up(path)
     assert number >= 20
+
+
+def test_ctrl_c_lets_the_request_end_and_names_the_command_that_goes_on(
+    path: str, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press(request: str) -> None:
+        if request == "compute.create":
+            raise KeyboardInterrupt
+
+    memory.after = press
+    with pytest.raises(Interrupted, match=f"`chiops up {path}` goes on, `chiops down lab` takes it back"):
+        bring_up(path)
+    assert len(memory.of("server")) >= 1  # made, marked, and found again
+    assert waiting.cancel.is_set()
+    memory.after = nothing
+    monkeypatch.setattr(waiting, "cancel", threading.Event())
+    bring_up(path)
+    assert memory.count() == ALL
+
+
+def test_a_second_command_meanwhile_is_told_who_works(path: str, memory: Memory) -> None:
+    told: list[str] = []
+
+    def meanwhile(request: str) -> None:
+        if request == "compute.create" and not told:
+            with pytest.raises(Conflict) as caught:
+                bring_up(path)
+            told.append(caught.value.what)
+
+    memory.hook = meanwhile
+    bring_up(path)
+    assert f"`chiops up {path}` (process {os.getpid()} on " in told[0]
+    assert memory.count() == ALL
