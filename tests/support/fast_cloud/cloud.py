@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from chiops.cloud.base import Check, SiteFacts
+from chiops.cloud.base import Check, Quota, SiteFacts
 from tests.support.fast_cloud.compute import FastCompute
 from tests.support.fast_cloud.leases import FastLeases
 from tests.support.fast_cloud.network import FastNetwork
@@ -40,6 +40,9 @@ class FastCloud:
 
     def check(self) -> Sequence[Check]:
         return [Check("site fast", "ok", str(self.world.path))]
+
+    def quotas(self) -> Sequence[Quota]:
+        return ()
 
     def close(self) -> None:
         self._s3.close()

@@ -1,0 +1,54 @@
+"""Ctrl-C and a second command at once: each ends in a sentence that tells what to do. Cuts at every point are in tests/faults."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from chiops.errors import Conflict, Interrupted
+from chiops.lab import release
+from chiops.resources import waiting
+from tests.support.memory import Memory, nothing
+from tests.unit.lab.labs import ALL, bring_up, write
+
+
+@pytest.fixture
+def path(memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(release, "_answering", lambda _: [])
+    return write(tmp_path)
+
+
+def test_ctrl_c_lets_the_request_end_and_names_the_command_that_goes_on(
+    path: str, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press(request: str) -> None:
+        if request == "compute.create":
+            raise KeyboardInterrupt
+
+    memory.after = press
+    with pytest.raises(Interrupted, match=f"`chiops up {path}` goes on, `chiops down lab` takes it back"):
+        bring_up(path)
+    assert len(memory.of("server")) >= 1  # made, marked, and found again
+    assert waiting.cancel.is_set()
+    memory.after = nothing
+    monkeypatch.setattr(waiting, "cancel", threading.Event())
+    bring_up(path)
+    assert memory.count() == ALL
+
+
+def test_a_second_command_meanwhile_is_told_who_works(path: str, memory: Memory) -> None:
+    told: list[str] = []
+
+    def meanwhile(request: str) -> None:
+        if request == "compute.create" and not told:
+            with pytest.raises(Conflict) as caught:
+                bring_up(path)
+            told.append(caught.value.what)
+
+    memory.hook = meanwhile
+    bring_up(path)
+    assert f"`chiops up {path}` (process {os.getpid()} on " in told[0]
+    assert memory.count() == ALL
