@@ -115,7 +115,7 @@ def _lab(lab: Lab, place: str) -> list[Check]:
             if any(server.mark == bench.mark for server in bench.seen.servers):
                 checks += _drift(lab, plan.drift())
                 checks += _nodes(lab, bench)
-            checks += _buckets(lab, benches[places.objects.site])
+                checks += _buckets(lab, benches[places.objects.site])
         return checks
     except ChiopsError as error:
         return [Check(f"lab {lab.name}", "failed", error.what, error.todo or f"run `chiops up {lab.name}`")]

@@ -94,7 +94,8 @@ def _look(found: LabStatus, spec: LabSpec | None, places: Places, check: bool) -
     drift = judge(spec, places, benches).drift() if spec and found.phase == "up" else []
     return replace(
         found,
-        parts=tuple(_parts(spec, benches, places, check)),
+        # Of a lab that is down nothing is left to ask: its nodes are gone, and so is its key.
+        parts=tuple(_parts(spec, benches, places, check and found.phase == "up")),
         endings=tuple(ending(lease, bench.seen, spec, user, now) for lease in running),
         units=units(leases, bench.seen.flavors, now),
         drift=tuple(drift),

@@ -15,13 +15,13 @@ from chiops.cli import status as shown
 from chiops.cloud import sites
 from chiops.cloud.base import Node, Server, State, Volume
 from chiops.errors import Auth, RemoteFailed, UsageError
-from chiops.lab import health, status
+from chiops.lab import health, release, status
 from chiops.lab.ending import Ending
 from chiops.lab.health import Health, NodeFacts
 from chiops.lab.journal import Journal
 from chiops.lab.status import LabStatus
 from tests.support.memory import Memory
-from tests.unit.lab.labs import bring_up, write
+from tests.unit.lab.labs import bring_up, take_down, write
 
 
 @pytest.fixture(autouse=True)
@@ -131,6 +131,17 @@ def test_nothing_is_asked_of_nodes_when_that_is_not_wanted(lab: str, answers: di
     answers.clear()
     (one,) = status.status(check=False)
     assert {part.health for part in one.parts} == {""}
+
+
+def test_a_lab_that_is_down_is_not_asked_how_it_is(
+    lab: str, answers: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "_answering", lambda _: [])
+    take_down(keep_lease=True)
+    answers.clear()
+    (one,) = status.status()
+    assert {part.kind: part.health for part in one.parts} == {"lease": "", "volume": "", "bucket": ""}
+    assert "lab at memory: down, but for what was kept" in text([one])
 
 
 def test_a_lease_that_is_over_is_told_as_such(lab: str, memory: Memory) -> None:
