@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from chiops.cloud.base import (
     Attachment,
+    BootVolume,
     Bucket,
     Check,
     Ec2Credential,
@@ -35,6 +36,7 @@ from chiops.cloud.base import (
 from chiops.errors import Conflict, NotFound
 
 SITE = "memory"
+GOES = "in-use, goes with its server"
 ME = Identity("me", "me", "p", "p")
 FLAVORS = (
     Flavor(id="f1", name="m1.tiny", vcpus=1, ram_mib=512, disk_gib=1, su_per_hour=0.5),
@@ -218,7 +220,8 @@ class _Compute(_Service):
             status="ACTIVE",
             mark=request.mark,
             flavor=booked.get(request.reservation_id) or plain.get(request.flavor_id, request.flavor_id),
-            image=request.image_id,
+            image="" if request.boot_volume else request.image_id,
+            volumes=(self._boot_from(request.boot_volume, id_),) if request.boot_volume else (),
             keypair=request.keypair,
             lease_id=request.lease_id,
             fixed_address="10.0.0.1",
@@ -226,6 +229,17 @@ class _Compute(_Service):
         )
         self.at.of("server")[id_] = made
         return made
+
+    def _boot_from(self, boot: BootVolume, server_id: str) -> str:
+        """The id of the volume; one that goes with its server says so in its status, as it has neither name nor mark."""
+        id_ = boot.volume_id or self.at.new_id("volume")
+        there = self.at.of("volume").get(id_) or Volume(id=id_, name="", size_gib=boot.size_gib, bootable=True)
+        if there.attachments:
+            raise Conflict("the volume is attached")
+        at = Attachment(volume_id=id_, server_id=server_id, device="/dev/vda")
+        status = GOES if boot.delete_on_termination else "in-use"
+        self.at.of("volume")[id_] = replace(there, attachments=(at,), state=State.IN_USE, status=status)
+        return id_
 
     def reboot(self, server_id: str) -> None:
         self.at.of("server")[server_id] = replace(self.get(server_id), status="ACTIVE", state=State.READY)
@@ -236,7 +250,9 @@ class _Compute(_Service):
         for ip in [one for one in self.at.of("floating_ip").values() if one.server_id == server_id]:
             self.at.of("floating_ip")[ip.id] = replace(ip, server_id="")
         for volume in [one for one in self.at.of("volume").values() if one.attachments]:
-            if volume.attachments[0].server_id == server_id:
+            if volume.attachments[0].server_id == server_id and volume.status == GOES:
+                del self.at.of("volume")[volume.id]
+            elif volume.attachments[0].server_id == server_id:
                 self.at.of("volume")[volume.id] = replace(volume, attachments=(), state=State.READY)
 
 
@@ -300,7 +316,9 @@ class _Volumes(_Service):
 
     def create(self, name: str, *, size_gib: int, mark: Mark, image_id: str = "", volume_type: str = "") -> Volume:
         id_ = self.at.new_id("volume")
-        self.at.of("volume")[id_] = made = Volume(id=id_, name=name, mark=mark, size_gib=size_gib, status="available")
+        self.at.of("volume")[id_] = made = Volume(
+            id=id_, name=name, mark=mark, size_gib=size_gib, status="available", bootable=bool(image_id)
+        )
         return made
 
     def extend(self, volume_id: str, size_gib: int) -> Volume:

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 NOUNS = {
+    "lab": "Lab files: the built-in labs, and your own.",
     "site": "The places where labs can run.",
     "lease": "Leases: servers, hosts and addresses, booked until an end time.",
     "server": "Servers: made on a lease, from an image or a volume.",

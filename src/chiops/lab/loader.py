@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING
 
 from chiops import assets
 from chiops.errors import LabFileError, UsageError
 from chiops.lab import parameters
-from chiops.lab.document import Document, Loc, read_documents
+from chiops.lab.document import Document, read_documents
 from chiops.lab.fields import ReferenceProblem
+from chiops.lab.mistakes import InvalidLab, Mistake, listed
 from chiops.lab.parameters import Parameter, Value
 from chiops.lab.services import check_compose
 from chiops.lab.spec import LabSpec
-from chiops.names import nearest, suggestion
+from chiops.names import suggestion
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from pydantic import BaseModel
 
 MAX_BYTES = 1 << 20
 """A lab file larger than this is not one."""
@@ -28,12 +27,13 @@ MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Lab:
-    """A lab as asked for: the validated file, where it came from, and the values it was rendered with."""
+    """A lab as asked for: the validated file, where it came from, the values it was rendered with, and what came out."""
 
     spec: LabSpec
     source: str
     values: Mapping[str, Value]
     parameters: tuple[Parameter, ...]
+    text: str
 
     @property
     def name(self) -> str:
@@ -109,7 +109,7 @@ def parse(text: str, source: str, settings: Mapping[str, Value]) -> Lab:
             f"{source}: this is no lab",
             todo="begin with `version: 1` and `name:`; see the built-in labs for an example",
         )
-    return Lab(_validate(documents[0], source, exact), source, values, tuple(declared))
+    return Lab(_validate(documents[0], source, exact), source, values, tuple(declared), rendered)
 
 
 def _environment() -> Environment:
@@ -169,77 +169,7 @@ def _validate(document: Document, source: str, exact: bool) -> LabSpec:
                 check_compose(("servers", i, "services", "compose", "file"), compose.file, source)
         return spec
     except ReferenceProblem as problem:
-        raise LabFileError(f"{_where(document, source, problem.loc, exact)}: {problem.message}") from problem
+        key = ".".join(str(part) for part in problem.loc)
+        raise InvalidLab(source, [Mistake(document.line(problem.loc), key, problem.message)], exact=exact) from problem
     except ValidationError as error:
-        # A misspelt key is also a missing one; the misspelling is what the person can see.
-        first = min(
-            error.errors(),
-            key=lambda item: (item["type"] != "extra_forbidden", document.line(_plain(item["loc"])) or 0),
-        )
-        loc = _plain(first["loc"])
-        where = _where(document, source, loc, exact)
-        more = f"; {error.error_count() - 1} more after it" if error.error_count() > 1 else ""
-        raise LabFileError(f"{where}: {_explain(first['type'], loc, dict(first))}{more}") from error
-
-
-def _plain(loc: tuple[int | str, ...]) -> Loc:
-    return tuple(part for part in loc if isinstance(part, int) or "[" not in part)
-
-
-def _where(document: Document, source: str, loc: Loc, exact: bool) -> str:
-    line = document.line(loc)
-    if line is None:
-        return source
-    return f"{source}, line {line}" if exact else f"{source}, line {line} as rendered"
-
-
-def _explain(kind: str, loc: Loc, details: Mapping[str, Any]) -> str:
-    path = ".".join(str(part) for part in loc)
-    key = str(loc[-1]) if loc else ""
-    if kind == "extra_forbidden":
-        known = sorted(_fields(loc[:-1]))
-        near = nearest(key, known)
-        return (
-            f"unknown key {key!r}; did you mean {near!r}?"
-            if near
-            else f"unknown key {key!r}; known here: {', '.join(known)}"
-        )
-    if kind == "missing":
-        return f"the key {key!r} is missing" + (
-            f" in {'.'.join(str(part) for part in loc[:-1])}" if len(loc) > 1 else ""
-        )
-    if kind == "literal_error" and loc == ("version",):
-        return f"version {details.get('input')!r} of the lab file is not known; this chiops reads version 1"
-    message = str(details.get("msg", "is not valid")).removeprefix("Value error, ")
-    if kind == "literal_error":
-        near = nearest(str(details.get("input")), [word for word in str(message).split("'") if word.strip()])
-        message = f"{details.get('input')!r} is not known" + (f"; did you mean {near!r}?" if near else f": {message}")
-    return f"{path}: {message}"
-
-
-def _fields(loc: Loc) -> set[str]:
-    """The keys that the schema knows at ``loc``."""
-    model: type[BaseModel] | None = LabSpec
-    for part in loc:
-        if isinstance(part, int) or model is None:
-            continue
-        field = model.model_fields.get(part)
-        model = _model_in(field.annotation) if field else None
-    return set(model.model_fields) if model else set()
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    from pydantic import BaseModel
-
-    if (
-        isinstance(annotation, type)
-        and not isinstance(annotation, types.GenericAlias)
-        and issubclass(annotation, BaseModel)
-    ):
-        return annotation
-    if get_origin(annotation) in (tuple, list, Union, types.UnionType):
-        for inner in get_args(annotation):
-            found = _model_in(inner)
-            if found:
-                return found
-    return None
+        raise InvalidLab(source, listed(error, document), exact=exact) from error

@@ -141,24 +141,25 @@ def judge(spec: LabSpec, places: Places, benches: Mapping[str, Workbench], repla
             problems[item.key] = problem
             continue
         needed = [steps[need].verdict.op for need in item.needs if need in steps]
-        steps[item.key] = _step(item, site, _follow(item, verdict, needed), replace_)
+        steps[item.key] = _step(item, site, _follow(item, verdict, needed, benches[site]), replace_)
     return Plan(spec.name, tuple(steps.values()), benches, problems)
 
 
 def _step(item: Item, site: str, verdict: Verdict, replace_: Collection[str]) -> Step:
     named = item.key.kind in ("server", "lease") and item.key.name in replace_
-    if named and verdict.op is Op.KEEP and verdict.loses:
+    if named and verdict.op is Op.KEEP and verdict.differs:
         told = "; ".join(str(difference) for difference in verdict.differs)
         verdict = replace(verdict, op=Op.REPLACE, reason=told)
     return Step(item, site, verdict, allowed=named or verdict.op is not Op.REPLACE or not verdict.loses)
 
 
-def _follow(item: Item, verdict: Verdict, needed: list[Op]) -> Verdict:
+def _follow(item: Item, verdict: Verdict, needed: list[Op], bench: Workbench) -> Verdict:
     """A replaced server takes its address and attachments with it, a replaced lease its servers."""
     if verdict.op not in (Op.KEEP, Op.UPDATE) or Op.REPLACE not in needed:
         return verdict
     if item.key.kind == "server":
-        return replace(verdict, op=Op.REPLACE, reason="its lease or key is replaced", loses=lost_with(item.wanted))
+        lost = lost_with(item.wanted, verdict.found, bench)
+        return replace(verdict, op=Op.REPLACE, reason="its lease or key is replaced", loses=lost)
     if item.key.kind in ("floating_ip", "attachment"):
         return Verdict(Op.CREATE, "its server is replaced")
     return verdict

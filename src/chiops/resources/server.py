@@ -47,7 +47,7 @@ class ServerKind:
         differs = tuple(_differences(wanted, found, bench))
         if found.state in (State.FAILED, State.ENDED):
             reason = f"it is in {found.status}: {found.fault or 'no reason given'}"
-            lost = lost_with(wanted) if found.state is State.FAILED and found.has_run else ""
+            lost = lost_with(wanted, found, bench) if found.state is State.FAILED and found.has_run else ""
             return Verdict(Op.REPLACE, reason, found, differs, lost)
         if found.state is State.DELETING:
             return Verdict(Op.REPLACE, "it is being deleted", found, differs)
@@ -59,7 +59,13 @@ class ServerKind:
             return Verdict(Op.UPDATE, f"{GROUPS} {differs[0].has} → {differs[0].wants}", found, differs)
         if differs:
             told = "; ".join(str(difference) for difference in differs)
-            return Verdict(Op.KEEP, f"{told}; kept, unless --replace {wanted.name}", found, differs, lost_with(wanted))
+            return Verdict(
+                Op.KEEP,
+                f"{told}; kept, unless --replace {wanted.name}",
+                found,
+                differs,
+                lost_with(wanted, found, bench),
+            )
         return Verdict(Op.KEEP, found.status, found)
 
     def make(self, wanted: ServerWanted, bench: Workbench) -> Server:
@@ -113,9 +119,11 @@ class ServerKind:
         waiting.until_gone(bench.cloud.compute.get, found.id, what=f"server {found.name}", timeout_s=GONE_TIMEOUT_S)
 
 
-def lost_with(wanted: object) -> str:
-    """What is lost when a server is replaced; nothing if it boots from a volume of the lab's that stays."""
-    return "" if isinstance(wanted, ServerWanted) and wanted.boot and wanted.boot.volume else DISK
+def lost_with(wanted: object, found: object, bench: Workbench) -> str:
+    """What is lost when a server is replaced; nothing if it boots from the volume that the next one boots from too."""
+    wanted, found = expect(ServerWanted, wanted), expect(Server, found)
+    stays = wanted.boot and wanted.boot.volume and not booting.difference(wanted.boot, found, bench)
+    return "" if stays else DISK
 
 
 def _differences(wanted: ServerWanted, found: Server, bench: Workbench) -> Iterator[Difference]:
