@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from chiops import progress
 from chiops.cloud.base import Attachment, Bucket
-from chiops.errors import ChiopsError, Timeout
+from chiops.errors import ChiopsError, NotFound, Timeout
 from chiops.lab.apply import in_order, raise_first
 from chiops.lab.journal import Journal
 from chiops.lab.release import Release, release
@@ -86,6 +87,8 @@ def _take(teardown: Teardown, doomed: Doomed, journal: Journal) -> None:
         ) as entry,
     ):
         entry.resource = str(getattr(doomed.found, "id", ""))
-        if isinstance(doomed.found, Bucket) and doomed.found.objects != 0:
-            purge_bucket(bench.cloud, doomed.found, task)
+        if isinstance(doomed.found, Bucket):
+            # Also one that counts no objects: old versions and unfinished uploads are not counted.
+            with suppress(NotFound):  # deleted by other hands since it was looked at
+                purge_bucket(bench.cloud, doomed.found, task)
         kind.take(doomed.found, bench)

@@ -11,7 +11,9 @@ import pytest
 from chiops.cloud import sites
 from chiops.cloud.base import SiteFacts
 from chiops.errors import UsageError
+from chiops.lab import teardown
 from chiops.resources import waiting
+from chiops.s3.purge import Purged
 from tests.support.memory import SITE, Memory
 
 FACTS = SiteFacts(name=SITE, cloud="openstack", object_site="")
@@ -43,4 +45,5 @@ def memory(state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
     monkeypatch.setattr(sites, "sites", lambda: {SITE: FACTS})
     monkeypatch.setattr(sites, "connect", lambda _: cloud)
     monkeypatch.setattr(waiting, "cancel", threading.Event())
+    monkeypatch.setattr(teardown, "purge_bucket", lambda *_: Purged())  # nothing is in its buckets
     return cloud

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chiops.cloud.base import Mark, SecurityGroup, Server, State, Volume
-from chiops.errors import ChiopsError, Conflict, Declined
+from chiops.errors import ChiopsError, Conflict, Declined, NotFound
 from chiops.lab import down as downs
 from chiops.lab import release, session, teardown
 from chiops.lab.journal import Journal
@@ -78,6 +78,18 @@ def test_a_bucket_is_emptied_with_its_key_before_both_go(
         assert memory.of("credential")
         memory.change("bucket", "bucket-x", objects=0)
         return Purged(objects=2)
+
+    monkeypatch.setattr(teardown, "purge_bucket", purge)
+    take_down(bucket=True, volume=True)
+    assert memory.count() == {}
+
+
+def test_a_bucket_that_goes_while_it_is_emptied_is_no_error(
+    lab: str, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def purge(*_: object) -> Purged:
+        memory.drop("bucket", "bucket-x")
+        raise NotFound("there is no such bucket")
 
     monkeypatch.setattr(teardown, "purge_bucket", purge)
     take_down(bucket=True, volume=True)
