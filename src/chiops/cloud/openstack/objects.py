@@ -153,7 +153,7 @@ class OpenStackObjects:
 
     def purge(self, name: str, on_progress: Callable[[int], None]) -> tuple[int, int]:
         """Delete every object by Swift's interface, which needs no key, and the parts that Swift's S3 keeps of large ones."""
-        from chiops.cloud.openstack.swift import empty
+        from chiops.cloud.openstack.emptying import empty
 
         gone = empty(self._site, name, on_progress)
         with suppress(NotFound):

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from chiops.cloud.openstack.cloud import OpenStackCloud
-from chiops.cloud.openstack.swift import empty
+from chiops.cloud.openstack.emptying import empty
 from chiops.errors import Auth, DataError, NotFound
 from tests.unit.cloud.openstack.stub import PATHS, Answer, Stub
 
