@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import webdataset
 from torch.utils.data import IterableDataset
@@ -121,7 +122,7 @@ class Shards(IterableDataset):  # type: ignore[misc]
             pipeline = pipeline.shuffle(_BUFFER, rng=random.Random(self._seed))  # noqa: S311
         try:
             for sample in pipeline:
-                yield sample["__key__"] + ".jpg", sample["jpg"], int(sample["cls"])
+                yield _key(sample["__key__"]), sample["jpg"], int(sample["cls"])
         except KeyError as error:
             raise ArmError(f"a sample in the shards has no {error}", todo="run `chiops data prepare` again") from None
         except Exception as error:
@@ -148,3 +149,9 @@ class Shards(IterableDataset):  # type: ignore[misc]
                 f"the shard {shard} ends after {seen} of {self._wanted[shard]} samples",
                 todo="see with `chiops data verify` what the bucket holds, then prepare the data again",
             )
+
+
+def _key(name: str) -> str:
+    """A sample's key as other formats have it, from its name in the shard, where dots are written ``%2E``."""
+    key = unquote(name)
+    return key if key.lower().endswith((".jpg", ".jpeg")) else f"{key}.jpg"
