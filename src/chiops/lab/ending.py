@@ -60,7 +60,7 @@ def ending(lease: Lease, seen: Seen, spec: LabSpec | None, user: str, now: datet
         now: the time.
     """
     servers = servers_on(lease, seen.servers)
-    names = tuple(server.name for server in servers)
+    names = tuple(sorted(server.name for server in servers))
     safe = tuple(dict.fromkeys(path for name in names for path in (paths_on(spec, name) if spec else ())))
     home = "/root" if user == "root" else f"/home/{user}"
     lost = () if all(_outlives(server, seen) for server in servers) else (home,)

@@ -93,7 +93,7 @@ def survey(
     for doomed in _marked(benches, object_site):
         users = _others(doomed, benches[doomed.site])
         if users:
-            stay.append(replace(doomed, detail=f"used by {', '.join(users)}"))
+            stay.append(replace(doomed, detail=f"used by {', '.join(sorted(users))}"))
         elif purge.keeps(doomed.key.kind):
             stay.append(doomed)
         else:

@@ -86,7 +86,7 @@ def _judge_running(wanted: LeaseWanted, lease: Lease, bench: Workbench, now: dat
 
 
 def _lost_with(lease: Lease, bench: Workbench) -> str:
-    names = [server.name for server in servers_on(lease, bench.seen.servers) if server.has_run]
+    names = sorted(server.name for server in servers_on(lease, bench.seen.servers) if server.has_run)
     return f"{', '.join(names)} on it, with what is on their disks" if names else ""
 
 
