@@ -345,6 +345,9 @@ class _Objects(_Service):
     def endpoint(self) -> S3Endpoint:
         return S3Endpoint("http://s3.invalid")
 
+    def swift(self) -> None:
+        return None
+
     def list(self) -> Sequence[Bucket]:
         return list(self.at.of("bucket").values())
 

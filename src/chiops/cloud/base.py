@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, Self
 
-from chiops.cloud.facts import Check, Node, Quota, S3Access, S3Endpoint, SiteFacts
+from chiops.cloud.facts import Check, Node, Quota, S3Access, S3Endpoint, SiteFacts, SwiftAccess
 from chiops.cloud.values import (
     Attachment,
     BootVolume,
@@ -76,6 +76,7 @@ __all__ = [
     "ServerRequest",
     "SiteFacts",
     "State",
+    "SwiftAccess",
     "Volume",
     "Volumes",
 ]
@@ -151,10 +152,12 @@ class Volumes(Protocol):
 class Objects(Protocol):
     """The object store's part: containers, which S3 calls buckets. Objects themselves go over S3 with an `Ec2Credential`.
 
+    ``swift`` is how nodes sign in over Swift; None where the site has no Swift, or we no application credential for it.
     ``purge`` deletes a bucket's objects where the sign-in gets no such key; it returns how many, and their bytes.
     """
 
     def endpoint(self) -> S3Endpoint: ...
+    def swift(self) -> SwiftAccess | None: ...
     def list(self) -> Sequence[Bucket]: ...
     def get(self, name: str) -> Bucket: ...
     def create(self, name: str, *, mark: Mark) -> Bucket: ...

@@ -93,6 +93,17 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SwiftAccess:
+    """An application credential that signs in over Swift. ``auth_url`` is Keystone's, with its version."""
+
+    auth_url: str
+    region: str
+    user_id: str
+    credential_id: str
+    credential_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class S3Access:
     """A bucket with the key that opens it: all that an S3 client, rclone or a loader needs."""
 

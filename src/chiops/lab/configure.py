@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chiops import assets, progress
-from chiops.cloud.base import Node, S3Access, Volume
+from chiops.cloud.base import Node, S3Access, SwiftAccess, Volume
 from chiops.errors import RemoteFailed
-from chiops.lab import serving, tokens
+from chiops.lab import remotes, serving, tokens
 from chiops.lab.spec import LabSpec, MountSpec
 from chiops.lab.volumes import mount_of
 from chiops.remote import built_image, fuse
@@ -28,8 +28,6 @@ STAMP = "/var/lib/chiops/configured"
 READY_TIMEOUT_S = 1200.0
 CHECK_TIMEOUT_S = 120.0
 """For one command on a node that works; emulated machines have taken 35 s."""
-REMOTE = "rclone_s3"
-"""The remote's name in rclone.conf, as the lab's text has it."""
 
 
 def configure(
@@ -39,6 +37,7 @@ def configure(
     volumes: Mapping[str, Volume],
     settings: Mapping[str, object],
     *,
+    swift: SwiftAccess | None = None,
     source: str = "",
     force: bool = False,
 ) -> int:
@@ -50,6 +49,7 @@ def configure(
         access: the buckets by name.
         volumes: the volumes by name.
         settings: the site's variables for the playbooks, `Cloud.node_settings`.
+        swift: how the nodes sign in over Swift, if they can.
         source: where the lab's file is; compose files may lie beside it.
         force: run the playbook even where the node says that it is as it should be.
 
@@ -68,7 +68,7 @@ def configure(
     token = tokens.token(spec.name) if serves else ""
     services = {one.name: serving.wanted(spec, one, source, settings, token) for one in spec.servers}
     wanted = {node.name: {**_wanted(spec, node, volumes), "services": services[node.name]} for node in nodes}
-    prints = {node.name: fingerprint(wanted[node.name], access, settings) for node in nodes}
+    prints = {node.name: fingerprint(wanted[node.name], access, settings, swift) for node in nodes}
 
     def stale(node: Node) -> bool:
         ssh = Ssh(node)
@@ -79,7 +79,9 @@ def configure(
         todo = [node for node, is_stale in zip(nodes, pool.map(stale, nodes), strict=True) if is_stale]
     if not todo:
         return 0
-    changed = _run(todo, wanted, access, {**settings, **built_image.base_variables(settings), "jupyter_token": token})
+    changed = _run(
+        todo, wanted, access, swift, {**settings, **built_image.base_variables(settings), "jupyter_token": token}
+    )
     for node in todo:
         ssh = Ssh(node)
         ssh.run(
@@ -99,7 +101,10 @@ def configure(
 
 
 def fingerprint(
-    wanted: Mapping[str, object], access: Mapping[str, S3Access], settings: Mapping[str, object] | None = None
+    wanted: Mapping[str, object],
+    access: Mapping[str, S3Access],
+    settings: Mapping[str, object] | None = None,
+    swift: SwiftAccess | None = None,
 ) -> str:
     """A hash over everything that configures a node: playbooks, templates, what lab and site say, which key."""
     digest = hashlib.sha256()
@@ -107,8 +112,7 @@ def fingerprint(
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(path.read_bytes())
-    keys = {name: [item.access, item.endpoint.url] for name, item in access.items()}
-    digest.update(json.dumps([wanted, keys, dict(settings or {})], sort_keys=True).encode())
+    digest.update(json.dumps([wanted, remotes.told(access, swift), dict(settings or {})], sort_keys=True).encode())
     return digest.hexdigest()
 
 
@@ -116,12 +120,12 @@ def _run(
     nodes: Sequence[Node],
     wanted: Mapping[str, Any],
     access: Mapping[str, S3Access],
+    swift: SwiftAccess | None,
     settings: Mapping[str, object],
 ) -> int:
     from chiops.remote.ansible import run_playbook
 
     key = next(iter(access.values()), None)
-    remotes = {REMOTE: remote_options(key)} if key else {}
     mount_key = {"mount_bucket_access": fuse.key(key)} if key else {}
     title = f"configure {', '.join(node.name for node in nodes)}"
     with progress.task(title) as task, tempfile.TemporaryDirectory() as folder:
@@ -129,22 +133,10 @@ def _run(
             "configure",
             nodes,
             variables={"configure_nodes": serving.with_contexts(wanted, Path(folder))},
-            secrets={"rclone_remotes": remotes, **mount_key, **settings},
+            secrets={"rclone_remotes": remotes.remotes(access, swift), **mount_key, **settings},
             parent_task=task,
         )
     return run.changed
-
-
-def remote_options(access: S3Access) -> dict[str, str]:
-    """A bucket's remote as rclone.conf has it."""
-    return {
-        "type": "s3",
-        "provider": access.endpoint.provider,
-        "access_key_id": access.access,
-        "secret_access_key": access.secret,
-        "endpoint": access.endpoint.url,
-        "region": access.endpoint.region,
-    }
 
 
 def mounts_of(spec: LabSpec, node: str) -> list[MountSpec]:

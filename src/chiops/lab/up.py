@@ -127,7 +127,8 @@ def up(
         if configured:
             buckets, volumes = _keys(lab, places, planned), _volumes(lab, planned, places)
             facts = places.compute.node_settings
-            tasks = configure(lab.spec, found, buckets, volumes, facts, source=lab.source)
+            swift = places.objects.objects.swift() if buckets else None
+            tasks = configure(lab.spec, found, buckets, volumes, facts, swift=swift, source=lab.source)
     return Outcome(lab, place, changed, tasks, tuple(found))
 
 

@@ -23,6 +23,9 @@ class FastObjects:
     def endpoint(self) -> S3Endpoint:
         return S3Endpoint(self._server.url, provider="Other")
 
+    def swift(self) -> None:
+        return None
+
     def list(self) -> Sequence[Bucket]:
         with self._world.turn() as store:
             return [_bucket(row) for row in store.rows("bucket")]

@@ -49,6 +49,9 @@ class LocalObjects:
         self._server.ensure()
         return self._server.endpoint()
 
+    def swift(self) -> None:
+        """None: its S3 server has no Swift."""
+
     def list(self) -> Sequence[Bucket]:
         """All buckets, without counts."""
         self._settle()

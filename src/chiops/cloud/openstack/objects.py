@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from chiops.cloud.base import Bucket, Mark, S3Endpoint
-from chiops.cloud.openstack import times
+from chiops.cloud.base import Bucket, Mark, S3Endpoint, SwiftAccess
+from chiops.cloud.openstack import swift_login, times
 from chiops.cloud.openstack.errors import NoService
 from chiops.cloud.openstack.once import once
 from chiops.cloud.openstack.record import Record
@@ -52,6 +52,10 @@ class OpenStackObjects:
         # Ceph's gateway puts Swift below /swift; Swift's own proxy serves /v1. boto3 takes no site's name for a region
         provider = "Ceph" if parts.path.startswith("/swift") else "Other"
         return S3Endpoint(f"{parts.scheme}://{parts.netloc}", "us-east-1", provider)
+
+    def swift(self) -> SwiftAccess | None:
+        """How nodes sign in over Swift; None where the site has no object store, or we no application credential."""
+        return swift_login.access(self._site) if self._address() else None
 
     def _address(self) -> str:
         """The object store in the catalogue; "" where the site has none."""
