@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.support.fast_lab import assert_down, assert_up, others, put_objects
 from tests.support.runs import KEEP, PURGE, UNKNOWN_LAB, UP, Runs
 
-SEEDS = 100
+SEEDS = 60
 RATES = (0.02, 0.05, 0.1, 0.3)
 TRIES = 2
 

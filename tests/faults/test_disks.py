@@ -1,0 +1,174 @@
+"""A volume that holds anything at all is never formatted, nor changed in a single byte, by what prepares volumes on nodes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chiops import assets
+from tests.conftest import why_no_nodes
+
+# As Ansible does for the playbooks beside them.
+ansible.module_utils.__path__.append(str(assets.playbooks() / "module_utils"))
+
+from ansible.module_utils.block_devices import Disk  # noqa: E402
+from ansible.module_utils.block_format import Refused  # noqa: E402
+
+from tests.unit.playbooks.test_modules import load  # noqa: E402
+
+MIB = 1 << 20
+SIZE = 64 * MIB
+WANTED = {"scan_timeout": 30, "label": "test", "owner": "root", "path": "/mnt/test", "volume": "id"}
+
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, ("sfdisk", "blkid", "wipefs", "mkfs.ext4"))), reason="this machine lacks disk tools"
+)
+
+
+def _lvm2() -> bytes:
+    label = struct.pack("<8sQII8s", b"LABELONE", 1, 0, 32, b"LVM2 001") + b"abcdef" * 6
+    return bytes(512) + label
+
+
+def _raid() -> bytes:
+    return bytes(4096) + struct.pack("<III", 0xA92B4EFC, 1, 0) + bytes(4) + b"array-uuid-16byt"
+
+
+def _made_by(*command: str) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        if not shutil.which(command[0]):
+            pytest.skip(f"{command[0]} is not installed")
+        subprocess.run([*command, str(path)], check=True, capture_output=True)
+
+    return make
+
+
+def _bytes(content: bytes) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        with path.open("r+b") as file:
+            file.write(content)
+
+    return make
+
+
+KINDS: dict[str, Callable[[Path], None]] = {
+    "ext4 without a partition": _made_by("mkfs.ext4", "-q", "-F"),
+    "xfs": _made_by("mkfs.xfs", "-q"),
+    "btrfs": _bytes(bytes(65536 + 64) + b"_BHRfS_M"),
+    "xfs, its first words only": _bytes(b"XFSB" + struct.pack(">IQ", 4096, SIZE // 4096)),
+    "swap": _made_by("mkswap"),
+    "LVM2": _bytes(_lvm2()),
+    "LUKS1": _bytes(b"LUKS\xba\xbe\x00\x01" + b"aes".ljust(32, b"\0")),
+    "LUKS2": _bytes(b"LUKS\xba\xbe\x00\x02" + bytes(500)),
+    "RAID": _bytes(_raid()),
+    "a tar archive": _bytes(b"file.txt".ljust(257, b"\0") + b"ustar\x0000"),
+    "random bytes": _bytes(os.urandom(5000)),
+    "random bytes far in": _bytes(bytes(40 * MIB) + os.urandom(10)),
+}
+FILESYSTEMS = {"ext4 without a partition", "xfs", "btrfs"}
+"""Those that can be mounted as they are."""
+
+
+@contextmanager
+def _loop(path: Path) -> Iterator[str]:
+    if why := why_no_nodes():
+        pytest.skip(why)
+    device = subprocess.run(
+        ["losetup", "-f", "--show", path], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    try:
+        yield device
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True)
+
+
+def _prepare(device: str) -> None:
+    """What a node does before it mounts; how the filesystem is called afterwards is no matter here."""
+    module: Any = load("block_filesystem")
+    module.stable_name = lambda _, content: content.device
+    module.prepare(Disk(device, "", SIZE), WANTED, False)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sparse(path: Path) -> Path:
+    with path.open("wb") as file:
+        file.truncate(SIZE)
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_there_stays(tmp_path: Path, kind: str) -> None:
+    path = _sparse(tmp_path / "disk")
+    KINDS[kind](path)
+    before = _digest(path)
+    if kind in FILESYSTEMS:
+        _prepare(str(path))
+    else:
+        with pytest.raises(Refused, match="never formats what is not blank"):
+            _prepare(str(path))
+    assert _digest(path) == before
+
+
+@pytest.mark.nodes
+@pytest.mark.parametrize("kind", ["ext4 without a partition", "LVM2", "LUKS2", "random bytes far in"])
+def test_what_is_there_stays_on_a_real_device(tmp_path: Path, kind: str) -> None:
+    path = _sparse(tmp_path / "disk")
+    KINDS[kind](path)
+    before = _digest(path)
+    with _loop(path) as device:
+        if kind in FILESYSTEMS:
+            _prepare(device)
+        else:
+            with pytest.raises(Refused, match="never formats"):
+                _prepare(device)
+    assert _digest(path) == before
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    parts=st.lists(
+        st.tuples(st.integers(0, SIZE - 600), st.binary(min_size=1, max_size=600).filter(lambda some: any(some))),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_whatever_is_there_stays(tmp_path: Path, parts: list[tuple[int, bytes]]) -> None:
+    path = _sparse(tmp_path / "disk")
+    with path.open("r+b") as file:
+        for at, data in parts:
+            file.seek(at)
+            file.write(data)
+    before = _digest(path)
+    with pytest.raises(Refused):
+        _prepare(str(path))
+    assert _digest(path) == before
+
+
+def test_a_blank_one_is_formatted_so_the_others_could_have_been(tmp_path: Path) -> None:
+    path = _sparse(tmp_path / "disk")
+    before = _digest(path)
+    module: Any = load("block_filesystem")
+
+    def stop(*_: object) -> None:
+        raise Refused("a file shows no partitions")
+
+    module.make_filesystem = stop
+    with pytest.raises(Refused, match="shows no partitions"):
+        module.prepare(Disk(str(path), "", SIZE), WANTED, False)
+    assert _digest(path) != before, "it was partitioned"
