@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.cli import Chiops
-from tests.support.openstack import OBJECT_CLOUD, OS_CLOUD, SITE
+from tests.support.openstack import APPLICATION_CLOUD, OBJECT_CLOUD, OS_CLOUD, SITE
 
 pytestmark = [
     pytest.mark.openstack,
@@ -98,3 +98,28 @@ def test_what_others_made_is_refused(openstack: Chiops, tmp_path: Path) -> None:
         assert openstack.ok("bucket", "show", name, "--site", where, "-o", "json").json()["objects"] == 0
     finally:
         others("delete")
+
+
+@pytest.mark.skipif(not APPLICATION_CLOUD, reason="openstack: left out, CHIOPS_TEST_APPLICATION_CLOUD is not set")
+def test_an_application_credential_is_told_the_way_out_and_empties_its_buckets(openstack: Chiops) -> None:
+    import openstack as sdk
+
+    at, name = ("--site", APPLICATION_CLOUD), f"application-{NET_ID}"
+    refused = openstack.refused("creds", "create", *at)
+    assert "sign in with your password" in refused.lower()
+    openstack.ok("bucket", "create", name, *at)
+    try:
+        with sdk.connect(cloud=APPLICATION_CLOUD) as conn:
+            for key in ("a", "b c/d", "ü%25?&#"):
+                conn.object_store.upload_object(container=name, name=key, data=b"12345")
+        assert openstack.ok("bucket", "purge", name, *at, "--yes", "-o", "json").json()["objects"] == 3
+    finally:
+        openstack.ok("bucket", "delete", name, *at, "--purge", "--yes")
+
+
+def test_a_node_type_that_is_not_there_is_one_sentence(openstack: Chiops) -> None:
+    create = ("lease", "create", f"hosts-{NET_ID}", "--site", SITE, "--duration", "1h", "--node-type", "no_such_type")
+    refused = openstack.refused(*create)
+    assert "node type 'no_such_type'" in refused
+    assert "BlazarDB" not in refused
+    assert openstack.ok("lease", "list", "--site", SITE, "-o", "json").out.count(f"hosts-{NET_ID}") == 0

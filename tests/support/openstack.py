@@ -1,6 +1,7 @@
 """The OpenStack under test, as a site of the command line. Needs OS_CLOUD; what else it takes is in the environment too.
 
-``CHIOPS_TEST_OBJECT_CLOUD``: an entry of clouds.yaml, where the buckets live. ``CHIOPS_TEST_REAL_NODES=1``: servers really boot.
+``CHIOPS_TEST_OBJECT_CLOUD``: an entry of clouds.yaml, where the buckets live. ``CHIOPS_TEST_APPLICATION_CLOUD``: one with an
+application credential, where Keystone gives those no keys to S3. ``CHIOPS_TEST_REAL_NODES=1``: servers really boot.
 ``CHIOPS_TEST_SITE``: more facts of the site, in YAML, as ``{hand_over_packages: true}``.
 """
 
@@ -16,6 +17,7 @@ from tests.support.cli import Chiops
 
 OS_CLOUD = os.environ.get("OS_CLOUD", "")
 OBJECT_CLOUD = os.environ.get("CHIOPS_TEST_OBJECT_CLOUD", "")
+APPLICATION_CLOUD = os.environ.get("CHIOPS_TEST_APPLICATION_CLOUD", "")
 REAL_NODES = os.environ.get("CHIOPS_TEST_REAL_NODES", "") == "1"
 SITE = "under-test"
 
