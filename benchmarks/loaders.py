@@ -50,7 +50,7 @@ def prepare(interpreter: Path, server: S3Server, folder: Path) -> None:
 def measure(interpreter: Path, arm: Arm, urls: dict[int, str], server: S3Server, folder: Path, seed: int) -> Metrics:
     """One arm in a fresh process."""
     url = urls[arm.latency_ms or 0]
-    access = S3Access(BUCKET, S3Endpoint(url), server.access, server.secret)
+    access = S3Access(bucket=BUCKET, endpoint=S3Endpoint(url), access=server.access, secret=server.secret)
     options = BenchOptions(lab="here", batches=arm.batches, seed=seed)
     places = {"data_dir": str(folder / "data"), "cache_dir": str(folder / "cache")}
     config = configure(arm.combination, options, access) | places

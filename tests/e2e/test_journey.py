@@ -17,6 +17,7 @@ from tests.support.leftovers import assert_clean
 
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1800)]
 IMAGES = "330"
+FORMATS = ("imagefolder", "webdataset", "litdata", "mds")
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +30,8 @@ def lab(chiops: Chiops) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def prepared(chiops: Chiops, lab: dict[str, Any]) -> dict[str, Any]:
-    """A small dataset in both formats, in the bucket; what `data prepare` said."""
-    formats = ("--format", "imagefolder", "--format", "litdata")
+    """A small dataset in every format, in the bucket; what `data prepare` said."""
+    formats = [word for name in FORMATS for word in ("--format", name)]
     return chiops.ok(
         "data", "prepare", "--dataset", "food11-synthetic", "--images", IMAGES, *formats, "-o", "json"
     ).json()
@@ -107,9 +108,9 @@ def test_exec_gives_each_nodes_output_and_code(chiops: Chiops, lab: dict[str, An
 
 
 def test_the_data_are_in_the_bucket_and_on_the_mount(chiops: Chiops, prepared: dict[str, Any]) -> None:
-    assert set(prepared["formats"]) == {"imagefolder", "litdata"}
+    assert set(prepared["formats"]) == set(FORMATS)
     top = set(chiops.ok("exec", "--", "ls", "/mnt/object").out.split())
-    assert {"Food-11", "Food-11-litdata"} <= top
+    assert {"Food-11", "Food-11-webdataset", "Food-11-litdata", "Food-11-mds"} <= top
     shown = chiops.ok("bucket", "show", "object-chi-e2e", "-o", "json").json()
     assert shown["objects"] >= int(IMAGES)
     chiops.ok("data", "verify")
@@ -118,26 +119,42 @@ def test_the_data_are_in_the_bucket_and_on_the_mount(chiops: Chiops, prepared: d
 def test_preparing_again_uploads_nothing(chiops: Chiops, prepared: dict[str, Any]) -> None:
     again = chiops.ok(
         "data", "prepare", "--dataset", "food11-synthetic", "--images", IMAGES,
-        "--format", "imagefolder", "--format", "litdata", "-o", "json",
+        *(word for name in FORMATS for word in ("--format", name)), "-o", "json",
     ).json()  # fmt: skip
-    assert [one["uploaded"] for one in again["formats"].values()] == [0, 0]
+    assert {one["uploaded"] for one in again["formats"].values()} == {0}
     assert [one["sha256"] for one in again["formats"].values()] == [
         one["sha256"] for one in prepared["formats"].values()
     ]
 
 
-def test_the_benchmark_gives_a_result_and_a_report(chiops: Chiops, prepared: dict[str, Any]) -> None:
-    formats = ("--format", "imagefolder-local", "--format", "litdata")
-    run = chiops.ok("bench", "run", *formats, "--repeat", "1", "--workers", "1", "-o", "json").json()
+def test_the_benchmark_measures_every_pipeline_and_gives_a_report(chiops: Chiops, prepared: dict[str, Any]) -> None:
+    small = ("--repeat", "1", "--workers", "1", "--batches", "4", "--cache", "cold")
+    choices = ("--format", "all", "--fetcher", "stream", "--mount", "s3fs", "--emulate", "h100")
+    run = chiops.ok("bench", "run", *choices, *small, "-o", "json").json()
     assert run["state"] == "complete"
+    arms = {arm["format"]: arm for arm in run["arms"]}
+    assert len(arms) == 7
     assert len({arm["metrics"]["content_hash"] for arm in run["arms"]}) == 1
-    assert all(arm["metrics"]["images_per_s"] > 0 for arm in run["arms"])
+    for arm in run["arms"]:
+        assert arm["metrics"]["images_per_s"] > 0
+        assert 0 < arm["metrics"]["accelerator_utilisation"] < 1
+        assert {"getitem", "fetch", "worker_loop", "epoch"} <= set(arm["metrics"]["layers"])
+    assert (arms["object"]["client"], arms["object"]["fetcher"]) == ("obstore", "stream")
+    # 128 samples, a request each, the listing apart
+    assert 128 <= arms["object"]["metrics"]["client_requests"] <= 140
+    assert 0.95 < arms["object"]["metrics"]["net_ratio"] < 1.25
+    before = arms["imagefolder-mount"]["mount_before"]
+    assert (before["backend"], before["restarted"], before["cache_files"]) == ("s3fs", True, 0)
+    assert chiops.ok("exec", "--", "sh", "-c", "mount | grep -c chiops-bench || true").out == "0\n"
+    unknown = [name for name, value in run["environment"].items() if value == "unknown"]
+    assert unknown == []
     (file,) = (chiops.folder / "results").glob("bench-*.json")
     assert json.loads(file.read_text()) == run
     report = chiops.ok("bench", "report", "-o", "json").json()
     page = Path(report["html"] if report["html"].startswith("/") else chiops.folder / report["html"]).read_text()
-    assert "imagefolder-local" in page
+    assert all(name in page for name in arms)
     assert not re.search(r"""(src|href)=["']?(https?:)?//|url\(["']?(https?:)?//""", page)
+    assert {line["layer"] for line in chiops.ok("bench", "layers", "-o", "json").json()} >= {"getitem", "epoch"}
 
 
 def test_no_secret_is_where_others_can_read_it(chiops: Chiops, prepared: dict[str, Any]) -> None:

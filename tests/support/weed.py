@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,8 @@ def serve(folder: Path) -> Iterator[S3Server]:
         _wait(server, process, folder / "weed.log")
         yield server
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may not have started
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         for port in ports:  # it puts sockets of its own there, whatever it is told
             for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
