@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chiops import progress
 from chiops.cloud import sites
-from chiops.cloud.base import Attachment, FloatingIp, Node, S3Access, Server, Volume
+from chiops.cloud.base import Attachment, Ec2Credential, FloatingIp, Node, S3Access, Server, Volume
 from chiops.errors import UsageError
 from chiops.lab import keys
 from chiops.lab.apply import apply
@@ -20,7 +20,8 @@ from chiops.lab.parameters import Value
 from chiops.lab.places import Places
 from chiops.lab.plan import Plan, Step, make_plan
 from chiops.lab.release import Release, release
-from chiops.lab.session import access, nodes
+from chiops.lab.session import nodes
+from chiops.lab.wanted import CREDENTIAL
 from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Op
 
@@ -177,8 +178,15 @@ def _nodes(lab: Lab, planned: Plan, places: Places) -> list[Node]:
 
 
 def _keys(lab: Lab, places: Places, planned: Plan) -> dict[str, S3Access]:
-    mark = planned.benches[places.objects.site].mark
-    return {bucket.name: access(places, mark, bucket.name) for bucket in lab.spec.buckets}
+    """The buckets by name, with the key that the plan has found or made."""
+    if not lab.spec.buckets:
+        return {}
+    key = planned.benches[places.objects.site].get(*CREDENTIAL, Ec2Credential)
+    endpoint = places.objects.objects.endpoint()
+    return {
+        bucket.name: S3Access(bucket=bucket.name, endpoint=endpoint, access=key.access, secret=key.secret)
+        for bucket in lab.spec.buckets
+    }
 
 
 def _volumes(lab: Lab, planned: Plan, places: Places) -> dict[str, Volume]:
