@@ -63,8 +63,14 @@ def test_down_keeps_it_and_the_next_node_boots_from_it(chiops: Chiops, lab: None
 
 
 def test_one_that_goes_with_its_node_is_gone(chiops: Chiops, lab: None) -> None:
-    chiops.ok(*UP, "--set", "delete_on_termination=true")
+    """By a lab file of one's own, which does all that the built-in ones do."""
+    chiops.ok("lab", "new", "mine", "--from", "boot-volume-lab")
+    assert "exists" in chiops.refused("lab", "new", "mine")
+    chiops.ok("lab", "validate", "mine.yaml")
+    chiops.ok("up", "mine.yaml", *UP[2:], "--set", "delete_on_termination=true")
+    listed = {one["lab"]: one["state"] for one in chiops.ok("lab", "list", "-o", "json").json()}
+    assert (listed["mine.yaml"], listed["boot-volume-lab"]) == ("up at local", "")
     assert root_disk(chiops)[0] == "/dev/vda"
     assert [one["name"] for one in chiops.ok("volume", "list", "-o", "json").json()] == [""]
-    down = chiops.ok("down", "--yes", "-o", "json").json()
+    down = chiops.ok("down", "mine", "--yes", "-o", "json").json()
     assert (down["kept"], chiops.ok("volume", "list", "-o", "json").json()) == ([], [])

@@ -123,3 +123,37 @@ def test_a_node_type_that_is_not_there_is_one_sentence(openstack: Chiops) -> Non
     assert "node type 'no_such_type'" in refused
     assert "BlazarDB" not in refused
     assert openstack.ok("lease", "list", "--site", SITE, "-o", "json").out.count(f"hosts-{NET_ID}") == 0
+
+
+@pytest.fixture
+def boot_volume_lab(openstack: Chiops) -> Iterator[list[str]]:
+    """What `up` of the boot volume lab takes; the smallest volume that its image fits into."""
+    images = openstack.ok("image", "list", "--site", SITE, "-o", "json").json()
+    smallest = max(1, *(one["min_disk_gib"] for one in images if one["name"] == "CC-Ubuntu24.04"))
+    settings = [f"net_id={NET_ID}", "flavor=m1.small", "duration=1h", f"boot_gib={smallest}"]
+    sets = [word for setting in settings for word in ("--set", setting)]
+    yield ["up", "boot-volume-lab", "--site", SITE, *sets, "--no-configure", "--yes", "-o", "json"]
+    openstack.run("down", "boot-volume-lab", "--purge-volume", "--yes")
+
+
+def test_a_boot_volume_stays_and_boots_the_next_server_or_goes(openstack: Chiops, boot_volume_lab: list[str]) -> None:
+    name = f"boot-node-bootable-{NET_ID}"
+
+    def ours() -> list[tuple[str, str]]:
+        listed = openstack.ok("volume", "list", "--site", SITE, "-o", "json").json()
+        return [(one["name"], one["id"]) for one in listed if one["ours"]]
+
+    openstack.ok(*boot_volume_lab, timeout=1200)
+    ((found, first),) = ours()
+    assert found == name
+    assert openstack.ok(*boot_volume_lab).json()["changed"] == 0
+    assert "boot" in openstack.refused("volume", "detach", name, "--site", SITE)
+    kept = openstack.ok("down", "boot-volume-lab", "--yes", "-o", "json", timeout=1200).json()["kept"]
+    assert [(one["kind"], one["name"]) for one in kept] == [("volume", name)]
+    openstack.ok(*boot_volume_lab, timeout=1200)
+    assert ours() == [(name, first)], "the server boots from the volume that was kept"
+    openstack.ok("down", "boot-volume-lab", "--purge-volume", "--yes", timeout=1200)
+    assert ours() == []
+    openstack.ok(*boot_volume_lab, "--set", "delete_on_termination=true", timeout=1200)
+    assert ours() == [], "Nova made the volume, without our mark"
+    openstack.ok("down", "boot-volume-lab", "--yes", timeout=1200)
