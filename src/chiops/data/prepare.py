@@ -146,7 +146,7 @@ def _sending(options: PrepareOptions) -> Sending | None:
     """What is sent to the node, if anything is."""
     if not options.source or options.where.kind != "here" or "extract" not in options.stages:
         return None
-    path = Path(options.where.path).expanduser()
+    path = Path(options.where.path)
     if path.exists() and path.is_dir() != (options.dataset == "imagefolder"):
         kind = "folder" if options.dataset == "imagefolder" else "file"
         raise UsageError(f"{path} is no {kind}", todo=f"give a {kind} with --source")

@@ -19,7 +19,7 @@ from chiops.etl.sources.base import Entry, counts
 from chiops.etl.sources.folder import entries
 
 _PIECE = 1 << 18
-_TRIPLET = re.compile(r"(?P<scheme>node|s3):(?P<rest>.*)", re.DOTALL)
+_ELSEWHERE = re.compile(r"(?P<scheme>node|s3):(?P<rest>.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _TAKEN = ("food11", "food11-synthetic", "Food-11", "manifests")
 _ENDINGS = ("-webdataset", "-litdata", "-mds")
@@ -46,9 +46,14 @@ class Source:
         Raises:
             UsageError: it is none of these.
         """
-        match = _TRIPLET.fullmatch(text)
+        match = _ELSEWHERE.fullmatch(text)
+        if "\0" in text:
+            raise UsageError(f"{text!r} is no source", todo="give a path")
         if not match:
-            return cls("here", text)
+            try:
+                return cls("here", str(Path(text).expanduser()))
+            except RuntimeError as error:  # ~somebody, whom this machine does not know
+                raise UsageError(f"{text!r} is no source", why=str(error), todo="give a path") from None
         rest = match["rest"]
         if match["scheme"] == "node":
             if not rest.startswith("/") or ":" in rest:
@@ -59,7 +64,7 @@ class Source:
 
     def usual_name(self) -> str:
         """What a dataset from there is called if nobody says: the last part of the path, in letters that do for a key."""
-        last = Path(self.path).expanduser().resolve().name if self.kind == "here" else Path(self.path).name
+        last = Path(self.path).resolve().name if self.kind == "here" else Path(self.path).name
         return re.sub(r"[^A-Za-z0-9._-]+", "-", last.removesuffix(".json")).strip("-._")[:63]
 
 
@@ -91,7 +96,7 @@ class Sending:
     """
 
     def __init__(self, path: Path, split: str = "") -> None:
-        self._path = path.expanduser()
+        self._path = path
         self._wanted: queue.Queue[bytes | None] = queue.Queue()
         if not self._path.exists():
             raise NotFound(
