@@ -105,10 +105,7 @@ class Journal:
     def labs(self) -> list[LabRecord]:
         """Every lab that is up or whose data was kept, oldest first."""
         rows = self._run("SELECT name, site, source, settings, phase, created FROM labs ORDER BY created")
-        return [
-            LabRecord(str(name), str(site), str(source), json.loads(str(settings)), str(phase), _time(created))
-            for name, site, source, settings, phase, created in rows
-        ]
+        return [_record(*(str(value) for value in row)) for row in rows]
 
     def remember(self, name: str, *, site: str, source: str, settings: Mapping[str, object]) -> None:
         """Note that a lab is being brought up, before anything of it is made."""
@@ -171,8 +168,18 @@ class Journal:
         return [Operation(*(str(value) for value in row)) for row in rows]
 
 
-def _time(text: object) -> datetime:
-    return datetime.fromisoformat(str(text))
+def _record(name: str, site: str, source: str, settings: str, phase: str, created: str) -> LabRecord:
+    try:
+        values = json.loads(settings)
+        if not isinstance(values, dict) or not all(isinstance(value, str | int | float) for value in values.values()):
+            raise ValueError("its settings are none")
+        return LabRecord(name, site, source, values, phase, datetime.fromisoformat(created))
+    except ValueError as error:
+        raise ChiopsError(
+            f"what the state file says of the lab {name} can't be read",
+            why=str(error),
+            todo=f"move {paths.state_dir() / 'chiops.db'} away: chiops finds its resources by their mark",
+        ) from error
 
 
 def _now() -> str:
