@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from chiops.data import catalog, prepare
+from chiops.data import catalog, options
 from chiops.errors import UsageError
 from chiops.etl import datasets, formats, tree
-from chiops.etl.config import Options
+from chiops.etl.config import STAGES, Options
 from chiops.etl.datasets import food11_synthetic
 
 
@@ -20,8 +20,9 @@ def test_both_sides_know_the_same() -> None:
         name: formats.open_format(name, Options()).suffix for name in formats.NAMES
     }
     assert catalog.SPLITS == tree.SPLITS
-    assert prepare.FEWEST_IMAGES == food11_synthetic.FEWEST
-    assert prepare.SMALLEST_CHUNK == formats.SMALLEST_CHUNK
+    assert catalog.STAGES == STAGES
+    assert options.FEWEST_IMAGES == food11_synthetic.FEWEST
+    assert (options.SMALLEST_SHARD, options.LARGEST_SHARD) == (formats.SMALLEST_SHARD, formats.LARGEST_SHARD)
 
 
 def test_a_typing_error_gets_the_nearest_name() -> None:
@@ -29,6 +30,19 @@ def test_a_typing_error_gets_the_nearest_name() -> None:
         catalog.find_dataset("food11-sinthetic")
     with pytest.raises(UsageError, match=r"no format 'litadta'.* 'litdata'"):
         catalog.find_format("litadta")
+    with pytest.raises(UsageError, match=r"no format 'mdss'.* 'mds'"):
+        catalog.find_formats(["imagefolder", "mdss"])
+
+
+def test_all_formats_are_named_by_one_word() -> None:
+    assert catalog.find_formats(["mds", "all"]) == tuple(catalog.FORMATS)
+    assert catalog.find_formats(["mds", "litdata", "mds"]) == ("mds", "litdata")
+
+
+def test_a_prefix_is_a_root_and_a_format() -> None:
+    for name, one in catalog.FORMATS.items():
+        assert catalog.of_prefix(one.prefix(catalog.root_of("food11")), name) == "Food-11"
+        assert catalog.of_prefix(one.prefix(catalog.root_of("flowers")), name) == "flowers"
 
 
 def test_the_command_line_gets_them_without_heavy_imports() -> None:
