@@ -15,8 +15,11 @@ from chiops.remote.service_images import ServiceImage, service_image
 
 ANSWER_S = 10
 """Seconds that a service may take to answer."""
-_JUPYTER = "http://127.0.0.1:{}/api"
-"""Tells Jupyter's version, to whomever."""
+_WELL = (
+    'all=$(docker ps --all --filter label=com.docker.compose.project=chiops --format "{{.Status}}") && [ -n "$all" ]'
+    " && ! echo \"$all\" | grep -vE '^(Up|Exited .0.)' && ! echo \"$all\" | grep -E 'unhealthy|starting'"
+)
+"""No published port would tell: Docker itself takes connections to them. As the role ``compose`` asks."""
 
 
 def wanted(
@@ -83,19 +86,11 @@ def _contexts(told: Mapping[str, Any], folder: Path) -> list[dict[str, str]]:
 
 def checks(services: ServicesSpec) -> Iterator[str]:
     """Shell commands that succeed while a server's services answer."""
-    if services.jupyter:
-        yield _answers(_JUPYTER.format(services.jupyter.port))
-    for name, port in services.compose.ports.items() if services.compose else ():
-        if name == "jupyter":
-            yield _answers(_JUPYTER.format(port))
-        else:
-            script = f"import socket; socket.create_connection(('127.0.0.1', {port}), {ANSWER_S})"
-            yield f'python3 -c "{script}" 2>/dev/null'
-
-
-def _answers(url: str) -> str:
-    script = f"import urllib.request as web; web.urlopen('{url}', timeout={ANSWER_S}).read()"
-    return f'python3 -c "{script}" 2>/dev/null'
+    if services.compose:
+        yield _WELL
+    if port := services.jupyter_port:
+        script = f"import urllib.request as web; web.urlopen('http://127.0.0.1:{port}/api', timeout={ANSWER_S}).read()"
+        yield f'python3 -c "{script}" 2>/dev/null'
 
 
 def _image(name: str, settings: Mapping[str, object], told: dict[str, Any]) -> ServiceImage:
