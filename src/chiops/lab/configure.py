@@ -186,5 +186,6 @@ def _healthy(ssh: Ssh, expected: str, spec: LabSpec) -> bool:
         # A filesystem that has met errors is read-only.
         checks += [f"findmnt -rno OPTIONS --mountpoint {path} | grep -q ^rw", f"sudo timeout 20 ls {path} >/dev/null"]
     for server in spec.servers:
-        checks += serving.checks(server.services) if server.name == ssh.node.name else ()
+        if server.name == ssh.node.name:
+            checks += [command for _, command in serving.checks(server.services)]
     return ssh.run("sh", "-c", " && ".join(checks), check=False, timeout=CHECK_TIMEOUT_S).returncode == 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chiops.cloud.base import Ec2Credential, Mark, Node, S3Access, S3Endpoint
 from chiops.errors import ChiopsError, NotFound
+from chiops.lab import serving
 from chiops.lab.spec import LabSpec
 
 ASK_TIMEOUT_S = 20.0
@@ -36,7 +37,7 @@ done
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """What a node says of itself. ``mounts`` has for each path what is wrong with it, "" for nothing."""
+    """What a node says of itself. ``mounts`` and ``services`` have for each what is wrong with it, "" for nothing."""
 
     disk_free: int
     docker: str
@@ -44,6 +45,7 @@ class NodeFacts:
     rclone: bool
     ports: str
     mounts: Mapping[str, str]
+    services: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,14 @@ def paths_on(spec: LabSpec, server: str) -> list[str]:
     return mounts + [volume.mount for volume in spec.volumes if volume.server == server and volume.mount]
 
 
-def ask(node: Node, paths: Sequence[str]) -> NodeFacts:
+def services_on(spec: LabSpec, server: str) -> dict[str, str]:
+    """The services of a server, each with the command that succeeds while it answers."""
+    return {
+        name: command for one in spec.servers if one.name == server for name, command in serving.checks(one.services)
+    }
+
+
+def ask(node: Node, paths: Sequence[str], services: Mapping[str, str]) -> NodeFacts:
     """One command on a node.
 
     Raises:
@@ -71,18 +80,22 @@ def ask(node: Node, paths: Sequence[str]) -> NodeFacts:
 
     if fault := knock(node):
         raise fault
-    return read(Ssh(node).run("sh", "-c", _SCRIPT, "sh", *paths, timeout=ASK_TIMEOUT_S, check=False).stdout)
+    script = _SCRIPT + "".join(
+        f"if {{ {command}; }} >/dev/null 2>&1; then echo service {name}; else echo service {name} does not answer; fi\n"
+        for name, command in services.items()
+    )
+    return read(Ssh(node).run("sh", "-c", script, "sh", *paths, timeout=ASK_TIMEOUT_S, check=False).stdout)
 
 
 def read(said: str) -> NodeFacts:
     """The node's answer, as values."""
     words: dict[str, str] = {}
-    mounts: dict[str, str] = {}
+    parts: dict[str, dict[str, str]] = {"mount": {}, "service": {}}
     for line in said.splitlines():
         word, _, rest = line.partition(" ")
-        if word == "mount":
-            path, _, wrong = rest.partition(" ")
-            mounts[path] = wrong
+        if word in parts:
+            name, _, wrong = rest.partition(" ")
+            parts[word][name] = wrong
         else:
             words[word] = rest.strip()
     free = words.get("disk", "")
@@ -92,22 +105,25 @@ def read(said: str) -> NodeFacts:
         firewalld=words.get("firewalld", ""),
         rclone="rclone" in words,
         ports=words.get("ports", ""),
-        mounts=mounts,
+        mounts=parts["mount"],
+        services=parts["service"],
     )
 
 
 def of_node(spec: LabSpec, node: Node) -> Health:
-    """Whether a node answers, its Docker runs where the lab wants it, and its mounts can be read."""
-    paths = paths_on(spec, node.name)
+    """Whether a node answers, its Docker runs where the lab wants it, its mounts can be read and its services answer."""
+    paths, services = paths_on(spec, node.name), services_on(spec, node.name)
     try:
-        facts = ask(node, paths)
+        facts = ask(node, paths, services)
     except ChiopsError as error:
         return Health(False, error.why or error.what)
     wrong = [f"{path} {facts.mounts.get(path) or 'did not answer'}" for path in paths if facts.mounts.get(path) != ""]
     server = next((one for one in spec.servers if one.name == node.name), None)
     if server and "docker" in server.configure and facts.docker != "active":
         wrong.append(f"Docker is {facts.docker or 'not there'}")
-    return Health(not wrong, "; ".join(wrong) or "answers ssh" + (f", {', '.join(paths)} readable" if paths else ""))
+    wrong += [f"{name} does not answer" for name in services if facts.services.get(name) != ""]
+    well = ["answers ssh", *(f"{path} readable" for path in paths), *(f"{name} answers" for name in services)]
+    return Health(not wrong, "; ".join(wrong) or ", ".join(well))
 
 
 def of_bucket(

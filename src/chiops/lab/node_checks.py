@@ -1,4 +1,4 @@
-"""What doctor finds on a node: ssh, Docker, rclone, disk space, mounts, and whether its own firewall shuts what the cloud opens."""
+"""What doctor finds on a node: ssh, Docker, rclone, disk, mounts, services, and whether its firewall shuts what the cloud opens."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SERVICES = {"ssh": 22, "http": 80, "https": 443, "cockpit": 9090}
 def check(spec: LabSpec, node: Node) -> list[Check]:
     """All findings of one node; a silent one is the only finding."""
     server = next(one for one in spec.servers if one.name == node.name)
-    paths = health.paths_on(spec, node.name)
+    paths, services = health.paths_on(spec, node.name), health.services_on(spec, node.name)
     up = f"run `chiops up {spec.name}`"
     try:
-        facts = health.ask(node, paths)
+        facts = health.ask(node, paths, services)
     except ChiopsError as error:
         return [Check(f"{spec.name}: {node.name}", "failed", error.why or error.what, error.todo or up)]
     found = [Check(f"{spec.name}: {node.name}", "ok", f"answers ssh at {node.address}")]
@@ -37,6 +37,10 @@ def check(spec: LabSpec, node: Node) -> list[Check]:
         wrong = facts.mounts.get(path, "did not answer")
         name = f"{spec.name}: {path}"
         found.append(Check(name, "failed", wrong, up) if wrong else Check(name, "ok", "can be read"))
+    for name in services:
+        wrong = facts.services.get(name, "did not answer")
+        name = f"{spec.name}: {node.name}: {name}"
+        found.append(Check(name, "failed", wrong, up) if wrong else Check(name, "ok", "answers"))
     return found + firewall(spec, server, facts)
 
 

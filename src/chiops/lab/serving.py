@@ -84,13 +84,13 @@ def _contexts(told: Mapping[str, Any], folder: Path) -> list[dict[str, str]]:
     return made
 
 
-def checks(services: ServicesSpec) -> Iterator[str]:
-    """Shell commands that succeed while a server's services answer."""
+def checks(services: ServicesSpec) -> Iterator[tuple[str, str]]:
+    """A server's services by name, each with a shell command that succeeds while it answers."""
     if services.compose:
-        yield _WELL
+        yield "compose", _WELL
     if port := services.jupyter_port:
         script = f"import urllib.request as web; web.urlopen('http://127.0.0.1:{port}/api', timeout={ANSWER_S}).read()"
-        yield f'python3 -c "{script}" 2>/dev/null'
+        yield "jupyter", f'python3 -c "{script}" 2>/dev/null'
 
 
 def _image(name: str, settings: Mapping[str, object], told: dict[str, Any]) -> ServiceImage:

@@ -25,7 +25,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, NodeFacts | Exception]
     """What nodes answer; a test may change it."""
     said: dict[str, NodeFacts | Exception] = {"node-1": WELL, "node-2": WELL}
 
-    def ask(node: Node, _: object) -> NodeFacts:
+    def ask(node: Node, *_: object) -> NodeFacts:
         told = said[node.name]
         if isinstance(told, Exception):
             raise told

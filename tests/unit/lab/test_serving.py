@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from chiops.lab import serving
+from chiops.cloud.base import Node
+from chiops.lab import health, node_checks, serving
+from chiops.lab.health import Health
 from chiops.lab.loader import load, parse
 
 NO_REGISTRY = {"bench_base_image": "base:1", "bench_base_archive": "/base.tar"}
@@ -94,6 +96,19 @@ def test_what_an_image_is_built_from_is_packed_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("lab", "count"), [("block-lab", 1), ("mlops-platform", 2)])
 def test_every_service_is_asked_whether_it_answers(lab: str, count: int) -> None:
     spec = load(lab, {"net_id": "ff524"}).spec
-    checks = list(serving.checks(spec.servers[0].services))
+    checks = dict(serving.checks(spec.servers[0].services))
     assert len(checks) == count
-    assert "http://127.0.0.1:8888/api" in checks[-1]
+    assert "http://127.0.0.1:8888/api" in checks["jupyter"]
+
+
+def test_a_silent_service_is_what_ails_its_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = load("block-lab", {"net_id": "ff524"}).spec
+    (server,) = spec.servers
+    node = Node(name=server.name, address="10.0.0.1", user="cc", key_file=Path("key"), known_hosts=Path("known_hosts"))
+    well = "disk 99\ndocker active\nmount /mnt/block\nservice jupyter"
+    monkeypatch.setattr(health, "ask", lambda *_: health.read(well))
+    assert health.of_node(spec, node) == Health(True, "answers ssh, /mnt/block readable, jupyter answers")
+    monkeypatch.setattr(health, "ask", lambda *_: health.read(f"{well} does not answer"))
+    assert health.of_node(spec, node) == Health(False, "jupyter does not answer")
+    silent = [one for one in node_checks.check(spec, node) if one.verdict == "failed"]
+    assert [(one.name, one.detail) for one in silent] == [(f"block-lab: {server.name}: jupyter", "does not answer")]

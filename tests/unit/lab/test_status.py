@@ -30,7 +30,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     well = NodeFacts(1 << 40, "active", "", True, "", {"/mnt/block": ""})
     said: dict[str, object] = {"node-1": well, "node-2": well, "bucket-x": Health(True)}
 
-    def ask(node: Node, _: object) -> NodeFacts:
+    def ask(node: Node, *_: object) -> NodeFacts:
         told = said[node.name]
         if isinstance(told, Exception):
             raise told
