@@ -62,8 +62,9 @@ def test_down_keeps_it_and_the_next_node_boots_from_it(chiops: Chiops, lab: None
     assert chiops.ok("volume", "list", "-o", "json").json() == []
 
 
-def test_one_that_goes_with_its_node_is_gone(chiops: Chiops, lab: None) -> None:
-    """By a lab file of one's own, which does all that the built-in ones do."""
+def test_one_that_goes_with_its_node_is_gone(chiops: Chiops) -> None:
+    """By a lab file of one's own, which does all that the built-in ones do, but not beside them under the same names."""
+    chiops.run("down", "boot-volume-lab", "--purge-volume", "--yes")
     chiops.ok("lab", "new", "mine", "--from", "boot-volume-lab")
     assert "exists" in chiops.refused("lab", "new", "mine")
     chiops.ok("lab", "validate", "mine.yaml")
