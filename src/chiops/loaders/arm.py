@@ -9,7 +9,7 @@ from typing import Any
 from . import metrics, pipelines, vision
 from .config import ArmConfig
 from .environment import capture, version
-from .failures import broken
+from .failures import broken, short
 from .loader import Loader, shared_memory_needed
 from .network import interface_towards, resolve
 from .protocol import ArmError, Channel
@@ -67,7 +67,7 @@ def run(config: ArmConfig, channel: Channel) -> dict[str, Any]:
         before, memory.peak_bytes
     )  # the last batch has come, so the workers have ended and been waited for
     if delivered != expected:
-        raise ArmError(f"the pipeline delivered {delivered} samples of {expected}", todo="prepare the data again")
+        raise short(config, delivered, expected)
     sent, got = traffic.so_far()
     numbers = metrics.compute(
         recording,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from .bucket import Bucket
 from .config import ArmConfig
@@ -19,7 +20,7 @@ def last_line(error: BaseException) -> str:
 
 def broken(error: Exception, config: ArmConfig, delivered: int) -> ArmError:
     """The failure of a pass after ``delivered`` samples."""
-    text = str(error)
+    text = "\n".join(_chain(error))
     if "timed out after" in text:
         # A library that waits forever for a thread of its own that failed looks the same as a dead link: ask the bucket.
         return refusal(config) or ArmError(
@@ -35,6 +36,22 @@ def broken(error: Exception, config: ArmConfig, delivered: int) -> ArmError:
             "if memory ran out, take fewer workers or smaller batches; then run again",
         )
     return ArmError(f"the pipeline failed after {delivered} samples", last_line(error))
+
+
+def short(config: ArmConfig, delivered: int, expected: int) -> ArmError:
+    """A pass that ended early without an error, as MosaicML's do when one of its threads has failed."""
+    return refusal(config) or ArmError(
+        f"the pipeline delivered {delivered} samples of {expected}",
+        "it ended without an error of its own",
+        "see with `chiops data verify` what the bucket holds, then run again",
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[str]:
+    """What an error says, and those that it came of: torch may tell the signal in either."""
+    while error:
+        yield str(error)
+        error = error.__cause__ or error.__context__
 
 
 def refusal(config: ArmConfig) -> ArmError | None:
