@@ -105,7 +105,7 @@ def claims(found: Found) -> list[Claim]:
 
 
 HEADERS = (
-    "format", "how", "0 ms, imgs/s", f"{FAR_MS} ms, imgs/s", "× vanilla", "of ceiling", "requests/1000", "wire ÷ samples",
+    "format", "how", "0 ms, imgs/s", f"{FAR_MS} ms, imgs/s", "× vanilla", "of ceiling", "requests/1000", "received ÷ samples",
     "CPU s/1000",
 )  # fmt: skip
 
@@ -132,7 +132,7 @@ def table(found: Found) -> str:
                 ratio,
                 f"{speed(found, far) / ceiling:.0%}",
                 _median(found[far], "client_requests", lambda one, value: 1000 * value / one["samples"], 0),
-                _median(found[far], "net_ratio", lambda _, value: value, 2) if far.latency_ms else "-",
+                _median(found[far], "client_ratio", lambda _, value: value, 2),
                 _median(found[far], "cpu_s_per_1000", lambda _, value: value, 2),
             )
         )

@@ -21,7 +21,7 @@ def measured(**speeds: float) -> dict[Arm, list[Metrics]]:
                 "images_per_s": speed * share,
                 "samples": 64,
                 "client_requests": 64,
-                "net_ratio": 1.01,
+                "client_ratio": 1.01,
                 "cpu_s_per_1000": 2.0,
             }
             for share in (0.9, 1.0, 1.1)
