@@ -14,6 +14,8 @@ import pytest
 
 from tests.support.cli import Chiops
 from tests.support.leftovers import assert_clean
+from tests.unit.etl.test_formats import STRANGE
+from tests.unit.etl.trees import plant
 
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1800)]
 IMAGES = "330"
@@ -116,6 +118,15 @@ def test_the_data_are_in_the_bucket_and_on_the_mount(chiops: Chiops, prepared: d
     chiops.ok("data", "verify")
 
 
+def test_jupyter_reads_the_mount_also_when_it_was_mounted_anew(chiops: Chiops, prepared: dict[str, Any]) -> None:
+    assert "/lab?token=" in chiops.ok("jupyter", "url").out
+    inside = ("exec", "--", "docker", "exec", "jupyter")
+    assert "Food-11" in chiops.ok(*inside, "ls", "/mnt/object").out.split()
+    assert "Read-only" in chiops.run(*inside, "touch", "/mnt/object/x").err
+    chiops.ok("exec", "--", "sudo", "systemctl", "restart", "chiops-bucket-mnt-object.service")
+    assert "Food-11" in chiops.ok(*inside, "ls", "/mnt/object").out.split()
+
+
 def test_preparing_again_uploads_nothing(chiops: Chiops, prepared: dict[str, Any]) -> None:
     again = chiops.ok(
         "data", "prepare", "--dataset", "food11-synthetic", "--images", IMAGES,
@@ -125,6 +136,49 @@ def test_preparing_again_uploads_nothing(chiops: Chiops, prepared: dict[str, Any
     assert [one["sha256"] for one in again["formats"].values()] == [
         one["sha256"] for one in prepared["formats"].values()
     ]
+
+
+def test_images_of_ones_own_go_by_stages_from_here_into_the_bucket_and_out_of_an_index(
+    chiops: Chiops, lab: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = plant(tmp_path / "my pets", [f"{split}/{name}" for split in ("train", "val") for name in STRANGE])
+    told = chiops.refused("data", "prepare", "--dataset", "imagefolder", "--source", str(folder / "train" / "-rf"))
+    assert "is a tree without classes: '--.jpg' lies in no folder" in told
+    torn = folder / "val" / STRANGE[0]
+    whole = torn.read_bytes()
+    torn.write_bytes(whole[:-9])
+    mine = ("data", "prepare", "--dataset", "imagefolder", "--source", str(folder), "--format", "all")
+    assert "not extracted yet" in chiops.refused(*mine, "--stage", "transform")
+    chiops.ok(*mine, "--stage", "extract")
+    assert f"the image validation/{STRANGE[0]} is damaged" in chiops.refused(*mine, "--stage", "transform")
+    torn.write_bytes(whole)
+    made = chiops.ok(*mine, "-o", "json").json()
+    assert made["classes"] == sorted(name.partition("/")[0] for name in STRANGE)
+    assert {name: split["images"] for name, split in made["splits"].items()} == {
+        "training": len(STRANGE), "validation": len(STRANGE)
+    }  # fmt: skip
+    assert {one["prefix"] for one in made["formats"].values()} == {
+        "my-pets", "my-pets-webdataset", "my-pets-litdata", "my-pets-mds"
+    }  # fmt: skip
+    assert len(chiops.ok("data", "verify", "--dataset", "my-pets", "-o", "json").json()) == 4
+    assert "there are no images under" in chiops.refused("data", "index", "nothing/here")
+    assert chiops.ok("data", "index", "my-pets/validation", "--to", "val.json", "-o", "json").json()["keys"] == 5
+    listed = ("data", "prepare", "--dataset", "index", "--source", "val.json", "--format", "webdataset")
+    again = chiops.ok(*listed, "-o", "json").json()
+    assert again["splits"] == {"validation": made["splits"]["validation"]}
+    staged = ("data", "prepare", "--dataset", "imagefolder", "--source", "node:/var/lib/chiops/data/my-pets/my-pets")
+    same = chiops.ok(*staged, "--name", "again", "-o", "json").json()
+    assert same["splits"] == made["splits"]
+
+
+def test_a_full_disk_on_the_node_is_foreseen(chiops: Chiops, prepared: dict[str, Any]) -> None:
+    place = "/var/lib/chiops/data/food11-synthetic"
+    chiops.ok("exec", "--", "sudo", "mount", "-t", "tmpfs", "-o", "size=70m", "tmpfs", place)
+    try:
+        told = chiops.refused("data", "prepare", "--images", IMAGES, "--seed", "7")
+        assert "on the node's disk, and it has" in told
+    finally:
+        chiops.ok("exec", "--", "sudo", "umount", place)
 
 
 def test_the_benchmark_measures_every_pipeline_and_gives_a_report(chiops: Chiops, prepared: dict[str, Any]) -> None:
