@@ -1,11 +1,14 @@
 # Everything a person or a CI needs, from a machine with only git, make and Python 3.11.
-# Variables: PYTHON (the interpreter for .venv), PYTEST_ARGS (for `make test`). PIP_* and pip's own configuration are respected.
+# Variables: PYTHON (the interpreter for .venv), PYTEST_ARGS (for `make test`), SEED and MINUTES (for `make soak`).
+# PIP_* and pip's own configuration are respected.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint setup clean
+.PHONY: help demo test soak lint setup clean
 
 BIN := .venv/bin
 PYTEST_ARGS ?=
+SEED ?= $(shell date +%s)
+MINUTES ?= 10
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +18,9 @@ demo: .venv/chiops.stamp  ## Bring up a lab on this machine, benchmark it, show 
 
 test: .venv/dev.stamp  ## Run all tests: unit, contract, playbooks, end to end
 	@$(BIN)/pytest $(PYTEST_ARGS)
+
+soak: .venv/dev.stamp  ## Kill, fail and cut with fresh seeds for MINUTES, and print the figures
+	@$(BIN)/python -m tests.faults.soak $(SEED) $(MINUTES)
 
 lint: .venv/dev.stamp  ## Check style, types and playbooks
 	@$(BIN)/ruff check

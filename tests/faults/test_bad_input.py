@@ -23,6 +23,8 @@ from chiops.cloud.base import Mark
 from tests.support.fast_cloud.cloud import FACTS, SITE, FastCloud
 from tests.support.fast_lab import KEY, LAB
 
+pytestmark = pytest.mark.timeout(1800)
+
 UNEXPECTED = common.UNEXPECTED
 quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 WORDS = st.text(min_size=1, max_size=40) | st.sampled_from(

@@ -15,6 +15,8 @@ import pytest
 from tests.support.fast_lab import assert_down, assert_up, others, ours
 from tests.support.runs import KEEP, KILLED, PURGE, UNKNOWN_LAB, UP, Runs
 
+pytestmark = pytest.mark.timeout(1800)
+
 
 def test_up_is_cut_at_every_point(runs: Runs, told: Callable[[str], None]) -> None:
     points = runs.points(runs.fresh, *UP)

@@ -9,8 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests.support.fast_lab import assert_down, assert_up, others, put_objects
 from tests.support.runs import KEEP, PURGE, UNKNOWN_LAB, UP, Runs
+
+pytestmark = pytest.mark.timeout(1800)
 
 SEEDS = 60
 RATES = (0.02, 0.05, 0.1, 0.3)

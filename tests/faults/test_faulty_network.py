@@ -18,6 +18,8 @@ from chiops.s3.purge import purge
 from tests.support.faulty_proxy import Fault, Proxy, by_script, by_seed, serving
 from tests.support.weed import S3Server, serve
 
+pytestmark = pytest.mark.timeout(1800)
+
 SEEDS = 60
 RATES = (0.05, 0.15, 0.3)
 TRIES = 8
