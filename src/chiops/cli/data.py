@@ -107,8 +107,9 @@ def prepare(
     )
     with opened(lab) as session:
         where, access = session.node(node), session.bucket(bucket)
+        sending = preparing.to_send(chosen)
         image = ensure_bench_image([where], session.places.compute.node_settings)
-        done = preparing.prepare(Ssh(where), image, access, chosen)
+        done = preparing.prepare(Ssh(where), image, access, chosen, sending)
     rows = [
         {
             "format": name,

@@ -75,17 +75,19 @@ class PrepareResult:
     left_out: Mapping[str, Any] | None = None
 
 
-def prepare(ssh: Ssh, image: str, s3: S3Access, options: PrepareOptions) -> PrepareResult:
+def prepare(ssh: Ssh, image: str, s3: S3Access, options: PrepareOptions, sending: Sending | None) -> PrepareResult:
     """Make the dataset on the node and load every format into the bucket; what is done already is not done again.
 
     Args:
         ssh: the node.
         image: the bench image's tag, already built there.
         s3: the bucket.
+        options: what to prepare.
+        sending: what `to_send` gave.
 
     Raises:
         UsageError: the source is in another bucket.
-        NotFound: what ``options`` name is not here, or not on the node.
+        NotFound: the archive or folder that ``options`` name is not on the node.
         Auth: the S3 key is refused.
         NotOurs: the bucket holds foreign objects where the dataset goes.
         Capacity: the node's disk or the bucket is full.
@@ -103,10 +105,10 @@ def prepare(ssh: Ssh, image: str, s3: S3Access, options: PrepareOptions) -> Prep
     def launch(config: dict[str, Any], mounts: Sequence[str], on_event: Event, feed: Iterable[bytes]) -> dict[str, Any]:
         return run_module(ssh, image, "etl", config, mounts=mounts, on_event=on_event, feed=feed)
 
-    return perform(launch, s3, options)
+    return perform(launch, s3, options, sending)
 
 
-def perform(launch: Launch, s3: S3Access, options: PrepareOptions) -> PrepareResult:
+def perform(launch: Launch, s3: S3Access, options: PrepareOptions, sending: Sending | None = None) -> PrepareResult:
     """`prepare` over any way of launching the container."""
     mounts = [f"{DATA_ON_NODE}:{_STAGING}"]
     if options.file:
@@ -116,7 +118,6 @@ def perform(launch: Launch, s3: S3Access, options: PrepareOptions) -> PrepareRes
     if options.source and options.where.bucket not in ("", s3.bucket):
         raise UsageError(f"the images are in bucket {options.where.bucket}, and it is {s3.bucket} that is loaded")
     with progress.task(f"Prepare {options.staged_as}") as whole, ExitStack() as step:
-        sending = _sending(options)
         watch = _watch(whole, step)
 
         def on_event(event: dict[str, Any]) -> None:
@@ -142,8 +143,14 @@ def _is_on_node(options: PrepareOptions) -> bool:
     return bool(options.source) and options.where.kind == "node"
 
 
-def _sending(options: PrepareOptions) -> Sending | None:
-    """What is sent to the node, if anything is."""
+def to_send(options: PrepareOptions) -> Sending | None:
+    """What is to be sent to the node, if anything is; looked through here, so that what cannot be prepared shows early.
+
+    Raises:
+        UsageError: the source is a file where a folder is wanted, or the other way round.
+        NotFound: there is no such file or folder.
+        DataError: it is a tree without classes, or holds what cannot be prepared.
+    """
     if not options.source or options.where.kind != "here" or "extract" not in options.stages:
         return None
     path = Path(options.where.path)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from chiops.cloud.base import S3Access, S3Endpoint
 from chiops.data.index import index
 from chiops.data.options import PrepareOptions
-from chiops.data.prepare import Event, perform
+from chiops.data.prepare import Event, perform, to_send
 from chiops.data.source import Sending, Source, check_name
 from chiops.errors import ChiopsError, DataError, NotFound, UsageError
 from chiops.etl.tree import files
@@ -106,7 +106,7 @@ def test_a_folder_here_goes_to_the_node_and_into_the_bucket(s3: S3Access, tmp_pa
     (folder / "readme.txt").write_text("hello")
     node = Node(tmp_path / "staging")
     options = PrepareOptions(dataset="imagefolder", source=str(folder), formats=("imagefolder", "webdataset"))
-    result = perform(node, s3, options)
+    result = perform(node, s3, options, to_send(options))
     assert result.dataset == "my-photos"
     assert result.classes == tuple(sorted(name.partition("/")[0] for name in STRANGE))
     assert result.formats["imagefolder"].objects == len(STRANGE)
@@ -115,7 +115,7 @@ def test_a_folder_here_goes_to_the_node_and_into_the_bucket(s3: S3Access, tmp_pa
         f"training/{name}": (folder / name).read_bytes() for name in STRANGE
     }
     node.sent = 0
-    again = perform(node, s3, options)
+    again = perform(node, s3, options, to_send(options))
     assert again.formats["webdataset"].uploaded == 0
     assert node.sent < 2000  # the list alone
 
@@ -153,13 +153,9 @@ def test_a_run_that_ends_without_asking_ends_the_sending(tmp_path: Path) -> None
 def test_a_folder_that_cannot_be_prepared_is_refused_before_anything_starts(
     tmp_path: Path, prepare: Any, kind: type[ChiopsError], what: str
 ) -> None:
-    def never(config: dict[str, Any], mounts: Sequence[str], on_event: Event, feed: Iterable[bytes]) -> dict[str, Any]:
-        raise AssertionError("it was launched")
-
-    access = S3Access(bucket="b", endpoint=S3Endpoint(url="http://127.0.0.1:1"), access="a", secret="s")
     options = PrepareOptions(dataset="imagefolder", source=str(prepare(tmp_path)), name="mine")
     with pytest.raises(kind, match=what):
-        perform(never, access, options)
+        to_send(options)
 
 
 def test_another_bucket_is_refused(tmp_path: Path) -> None:
@@ -176,7 +172,7 @@ def test_an_index_is_made_and_prepared(s3: S3Access, s3_server: S3Server, tmp_pa
     assert (made.keys, made.bytes, made.prefix) == (len(keys), sum(map(len, map(jpeg, range(len(keys))))), "scratch")
     assert sorted(json.loads((tmp_path / "index val.json").read_text())) == sorted(keys)
     options = PrepareOptions(dataset="index", source=made.file, split="evaluation")
-    result = perform(Node(tmp_path / "staging"), s3, options)
+    result = perform(Node(tmp_path / "staging"), s3, options, to_send(options))
     assert result.dataset == "index-val"
     assert result.splits["evaluation"].images == len(keys)
     before = (tmp_path / "index val.json").read_bytes()
