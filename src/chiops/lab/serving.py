@@ -16,8 +16,9 @@ from chiops.remote.service_images import ServiceImage, service_image
 ANSWER_S = 10
 """Seconds that a service may take to answer."""
 _WELL = (
-    'all=$(docker ps --all --filter label=com.docker.compose.project=chiops --format "{{.Status}}") && [ -n "$all" ]'
-    " && ! echo \"$all\" | grep -vE '^(Up|Exited .0.)' && ! echo \"$all\" | grep -E 'unhealthy|starting'"
+    'ids=$(docker ps --all --quiet --filter label=com.docker.compose.project=chiops) && [ -n "$ids" ] && ! docker inspect'
+    " --format '{{.HostConfig.RestartPolicy.Name}}/{{.State.Status}}/{{.State.ExitCode}}/{{with .State.Health}}{{.Status}}{{end}}'"
+    " $ids | grep -vE '^([^/]*/running/[0-9]+/(healthy)?|(no)?/exited/0/.*)$'"
 )
 """No published port would tell: Docker itself takes connections to them. As the role ``compose`` asks."""
 

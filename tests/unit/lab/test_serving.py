@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -112,3 +114,29 @@ def test_a_silent_service_is_what_ails_its_node(monkeypatch: pytest.MonkeyPatch)
     assert health.of_node(spec, node) == Health(False, "jupyter does not answer")
     silent = [one for one in node_checks.check(spec, node) if one.verdict == "failed"]
     assert [(one.name, one.detail) for one in silent] == [(f"block-lab: {server.name}: jupyter", "does not answer")]
+
+
+@pytest.mark.parametrize(
+    ("containers", "well"),
+    [
+        (["unless-stopped/running/0/healthy", "always/running/0/", "no/exited/0/"], True),
+        (
+            ["unless-stopped/exited/0/unhealthy"],
+            False,
+        ),  # stopped by hand: a database ends well, and is gone all the same
+        (["always/running/0/healthy", "no/exited/1/"], False),
+        (["always/running/0/starting"], False),
+        (["always/restarting/1/"], False),
+        ([], False),
+    ],
+)
+def test_what_is_well_is_up_or_has_ended_for_good(tmp_path: Path, containers: list[str], well: bool) -> None:
+    docker = tmp_path / "docker"
+    lines = "".join(f"  echo {line}\n" for line in containers)
+    docker.write_text(f"#!/bin/sh\nif [ $1 = ps ]; then echo {' '.join('x' * len(containers))}; else\n  :\n{lines}fi\n")
+    docker.chmod(0o755)
+    check = next(serving.checks(load("mlops-platform", {"net_id": "ff524"}).spec.servers[0].services))
+    done = subprocess.run(
+        ["sh", "-c", f"true && {check}"], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, check=False
+    )
+    assert (done.returncode == 0) is well
