@@ -135,7 +135,7 @@ def test_what_is_well_is_up_or_has_ended_for_good(tmp_path: Path, containers: li
     lines = "".join(f"  echo {line}\n" for line in containers)
     docker.write_text(f"#!/bin/sh\nif [ $1 = ps ]; then echo {' '.join('x' * len(containers))}; else\n  :\n{lines}fi\n")
     docker.chmod(0o755)
-    check = next(serving.checks(load("mlops-platform", {"net_id": "ff524"}).spec.servers[0].services))
+    _, check = next(serving.checks(load("mlops-platform", {"net_id": "ff524"}).spec.servers[0].services))
     done = subprocess.run(
         ["sh", "-c", f"true && {check}"], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, check=False
     )
