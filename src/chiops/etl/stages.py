@@ -49,6 +49,7 @@ def check_room(folder: Path, needed: int) -> None:
     if needed + _SPARE_BYTES > free:
         raise EtlError(
             f"the images need {human_bytes(needed)} on the node's disk, and it has {human_bytes(free)} left",
+            why=f"{human_bytes(_SPARE_BYTES)} of it are to stay free",
             todo="free space there, prepare fewer images, or take a flavor with a larger disk",
             kind="capacity",
         )
