@@ -95,18 +95,19 @@ def _combinations(options: BenchOptions) -> tuple[list[Combination], list[str]]:
         access: tuple[Access, ...] = ("random",) if name == formats.CEILING else options.access
         for way, order, workers in itertools.product(ways, access, options.workers):
             found[replace(way, access=order, workers=workers)] = None
+    own = [name for name in dict.fromkeys(options.formats) if not formats.find(name).fetchers]
+    if own and set(options.fetchers) != {"vanilla"}:
+        left_out[f"Of ways of their own, so the same for all fetchers: {', '.join(own)}."] = None
     return list(found), list(left_out)
 
 
 def _ways(options: BenchOptions, one: formats.Format) -> tuple[list[Combination], list[str]]:
     """The clients, mounts and fetchers that go together for a format, and what does not."""
     left_out = [
-        f"{one.name} with {fetcher}: files have no asynchronous reads."
+        f"{one.name} with {fetcher} is left out: files have no asynchronous reads."
         for fetcher in options.fetchers
         if one.fetchers and fetcher not in one.fetchers
     ]
-    if not one.fetchers and set(options.fetchers) != {"vanilla"}:
-        left_out.append(f"{one.name} fetches in a way of its own, so it runs once for all fetchers.")
     ways = []
     for client, mount, fetcher in itertools.product(
         options.clients if one.clients else ("",),
@@ -114,7 +115,7 @@ def _ways(options: BenchOptions, one: formats.Format) -> tuple[list[Combination]
         [fetcher for fetcher in options.fetchers if fetcher in one.fetchers] if one.fetchers else ("",),
     ):
         if client and fetcher and fetcher not in formats.CLIENTS[client]:
-            left_out.append(f"{one.name} with {client} and {fetcher}: {client} has no {fetcher}.")
+            left_out.append(f"{one.name} with {client} and {fetcher} is left out: {client} has no {fetcher}.")
         else:
             ways.append(Combination(one.name, client, fetcher, mount))
     return ways, left_out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chiops.bench import formats, table
@@ -71,19 +71,16 @@ def _of_run(run: BenchRun) -> Iterator[Finding]:
             f"The run did not come to its end: {missing} of {run.planned_arms} arms never ran. What is here is partial.",
         )
     for sentence in run.left_out:
-        yield Finding(Kind.LEFT_OUT, f"Left out: {sentence}")
+        yield Finding(Kind.LEFT_OUT, sentence)
 
 
 def _of_rows(run: BenchRun) -> Iterator[Finding]:
     rows = table.rows(run)
-    if rows and not any(row.format == formats.BASELINE for row in rows):
-        yield Finding(Kind.NO_BASELINE, f"{formats.BASELINE} was not measured, so there is no ratio to the local disk.")
+    if rows and not any(row.against for row in rows):
+        text = f"{formats.BASELINE} was not measured one by one, so there is no ratio to the local disk."
+        yield Finding(Kind.NO_BASELINE, text)
+    yield from _of_effort(rows)
     for row in rows:
-        if len(row.points) < _FEWEST_REPETITIONS:
-            text = (
-                f"{row.title} has {len(row.points)} of at least {_FEWEST_REPETITIONS} repetitions that a median needs."
-            )
-            yield Finding(Kind.FEW_REPETITIONS, text)
         noise = relative_deviation(row.points)
         if noise >= _NOISE_FROM:
             text = f"{row.title} is noisy: its standard deviation is {noise:.0%} of the mean. Was the node idle?"
@@ -95,11 +92,28 @@ def _of_rows(run: BenchRun) -> Iterator[Finding]:
         if any(not state.is_empty for state in cold):
             text = f"{row.title}: the mount's daemon was not started anew with empty caches before each repetition."
             yield Finding(Kind.CACHE_STATE, text)
-        timed = statistics.median(one.timed_s for one in row.metrics)
-        if timed < _SHORTEST_S:
-            text = f"{row.title} was timed for {timed:.2f} s only; take more batches or a larger dataset."
-            yield Finding(Kind.SHORT, text)
         yield from _of_wire(row)
+
+
+def _of_effort(rows: Sequence[table.Row]) -> Iterator[Finding]:
+    """What more repetitions or more batches would mend, for all rows together."""
+    few = [row for row in rows if len(row.points) < _FEWEST_REPETITIONS]
+    if few:
+        least, who = min(len(row.points) for row in few), _named(few, rows)
+        text = f"{who} with as few as {least} of at least {_FEWEST_REPETITIONS} repetitions that a median needs."
+        yield Finding(Kind.FEW_REPETITIONS, text)
+    timed = [(row, statistics.median(one.timed_s for one in row.metrics)) for row in rows]
+    short = [row for row, seconds in timed if seconds < _SHORTEST_S]
+    if short:
+        least_s = min(seconds for _, seconds in timed)
+        text = f"{_named(short, rows)} timed for as little as {least_s:.2f} s; take more batches or a larger dataset."
+        yield Finding(Kind.SHORT, text)
+
+
+def _named(some: Sequence[table.Row], rows: Sequence[table.Row]) -> str:
+    if len(some) == len(rows) > 1:
+        return "All rows:"
+    return f"{'; '.join(f'{row.title}, {row.workers} workers' for row in some)}:"
 
 
 def _of_wire(row: table.Row) -> Iterator[Finding]:

@@ -49,6 +49,13 @@ def test_two_repetitions_are_too_few() -> None:
     assert kinds(runs.run(runs.TYPICAL | {("litdata", "warm"): (400.0, 401.0)})) == [Kind.FEW_REPETITIONS]
 
 
+def test_what_all_rows_lack_is_said_once() -> None:
+    found = find(runs.run({key: points[:1] for key, points in runs.TYPICAL.items()}))
+    assert [one.text for one in found if one.kind is Kind.FEW_REPETITIONS] == [
+        "All rows: with as few as 1 of at least 3 repetitions that a median needs."
+    ]
+
+
 def test_a_run_without_the_local_disk_has_no_baseline() -> None:
     assert kinds(runs.run({("litdata", "cold"): (200.0, 201.0, 202.0)})) == [Kind.NO_BASELINE]
 
@@ -91,10 +98,8 @@ def test_a_mount_that_was_not_emptied_is_no_cold_one() -> None:
 
 
 def test_what_was_left_out_is_said() -> None:
-    run = runs.run(runs.TYPICAL).model_copy(
-        update={"left_out": ("object with boto3 and asyncio: boto3 has no asyncio.",)}
-    )
-    assert [one.text for one in find(run)] == ["Left out: object with boto3 and asyncio: boto3 has no asyncio."]
+    run = runs.run(runs.TYPICAL).model_copy(update={"left_out": ("object with boto3 is left out.",)})
+    assert [one.text for one in find(run)] == ["object with boto3 is left out."]
 
 
 def test_a_split_below_five_memories_is_small() -> None:

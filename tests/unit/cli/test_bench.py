@@ -35,7 +35,7 @@ def test_a_plan_lists_the_arms_and_what_is_left_out() -> None:
     assert {(row["client"], row["fetcher"]) for row in plan["rows"] if row["format"] == "object"} == {
         ("obstore", "vanilla"), ("obstore", "asyncio"), ("boto3", "vanilla"),
     }  # fmt: skip
-    assert plan["left_out"][0] == "object with boto3 and asyncio: boto3 has no asyncio."
+    assert plan["left_out"][0] == "object with boto3 and asyncio is left out: boto3 has no asyncio."
     assert "boto3 has no asyncio" in chiops("run", "--plan", *wish)
 
 
