@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _REBUILD = ".rebuild.json"
 _CLEAN_EXITS = ("0", "130", "143")
 """How init ends when it is asked to: powered off from inside, or stopped."""
+_KILLED = "it was killed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,11 @@ class View:
         code = re.search(r"Exited \((\d+)\)", container.get("Status", ""))
         if word == "exited" and code and code.group(1) in _CLEAN_EXITS:
             return "SHUTOFF", State.STOPPED, ""
-        return "ERROR", State.FAILED, self._fault(container["Id"], code.group(1) if code else "")
+        fault = self._fault(container["Id"], code.group(1) if code else "")
+        if word == "exited" and fault == _KILLED:
+            # As when the power is cut: its disk is whole, and it can be started again.
+            return "SHUTOFF", State.STOPPED, fault
+        return "ERROR", State.FAILED, fault
 
     def _fault(self, container_id: str, code: str) -> str:
         with suppress(CloudError), translated("Looking at a server"):
@@ -137,7 +142,7 @@ class View:
                 return "it ran out of memory and was killed"
             if state.get("Error"):
                 return str(state["Error"])
-        return f"its init process ended with {code or 'an unknown code'}"
+        return _KILLED if code == "137" else f"its init process ended with {code or 'an unknown code'}"
 
     def rebuild_file(self, server_id: str) -> Path:
         """Where a server's new spec lies while it is being rebuilt, and has no container."""
