@@ -38,7 +38,14 @@ def test_a_bucket_name_that_s3_refuses(empty: Chiops) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("bench", "run"), ("data", "prepare"), ("ssh",), ("exec", "--", "true"), ("down", "--yes"), ("extend", "--by", "1h")],
+    [
+        ("bench", "run"),
+        ("data", "prepare"),
+        ("ssh",),
+        ("exec", "--", "true"),
+        ("down", "--yes"),
+        ("extend", "--by", "1h"),
+    ],
     ids=lambda command: command[0],
 )
 def test_no_lab_is_up(empty: Chiops, command: tuple[str, ...]) -> None:
