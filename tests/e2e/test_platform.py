@@ -45,8 +45,8 @@ def test_everything_is_on_the_volume_and_the_users(chiops: Chiops, lab: dict[str
     assert on_node(chiops, f"stat -c '%U %a' {DATA}/postgres/pgdata {DATA}/secrets {DATA}/secrets/*").splitlines() == [
         *("cc 700", "cc 700", "cc 600", "cc 600", "cc 600"),
     ]
-    sql(chiops, "CREATE TABLE runs (name text); INSERT INTO runs VALUES ('before')")
-    assert sql(chiops, "SELECT name FROM runs") == "before"
+    sql(chiops, "CREATE TABLE kept (name text); INSERT INTO kept VALUES ('before')")
+    assert sql(chiops, "SELECT name FROM kept") == "before"
     assert "403" in on_node(
         chiops, f'docker exec {container("store")} python3 -c "{_GET.format("http://127.0.0.1:9000/x")}"'
     )
@@ -73,7 +73,7 @@ def test_a_second_up_changes_nothing(chiops: Chiops, lab: dict[str, Any]) -> Non
 def test_up_starts_what_was_stopped(chiops: Chiops, lab: dict[str, Any]) -> None:
     on_node(chiops, f"docker stop {container('postgres')}")
     assert chiops.ok(*UP).json()["configured"] > 0
-    assert sql(chiops, "SELECT name FROM runs") == "before"
+    assert sql(chiops, "SELECT name FROM kept") == "before"
 
 
 def test_a_new_server_has_the_database_and_the_password_it_was_made_with(chiops: Chiops, lab: dict[str, Any]) -> None:
@@ -82,4 +82,4 @@ def test_a_new_server_has_the_database_and_the_password_it_was_made_with(chiops:
     chiops.ok("server", "delete", NODE, "--yes")
     chiops.ok(*UP)
     assert on_node(chiops, look) == before
-    assert sql(chiops, "SELECT name FROM runs") == "before"
+    assert sql(chiops, "SELECT name FROM kept") == "before"
