@@ -107,6 +107,8 @@ def test_an_application_credential_is_told_the_way_out_and_empties_its_buckets(o
     at, name = ("--site", APPLICATION_CLOUD), f"application-{NET_ID}"
     refused = openstack.refused("creds", "create", *at)
     assert "sign in with your password" in refused.lower()
+    refused = openstack.refused("lease", "create", name, *at, "--flavor", "m1.small", "--duration", "1h")
+    assert "'unrestricted' ticked, or sign in with your password" in refused
     openstack.ok("bucket", "create", name, *at)
     try:
         with sdk.connect(cloud=APPLICATION_CLOUD) as conn:

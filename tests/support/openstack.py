@@ -1,8 +1,8 @@
 """The OpenStack under test, as a site of the command line. Needs OS_CLOUD; what else it takes is in the environment too.
 
 ``CHIOPS_TEST_OBJECT_CLOUD``: an entry of clouds.yaml, where the buckets live. ``CHIOPS_TEST_APPLICATION_CLOUD``: one with an
-application credential, where Keystone gives those no keys to S3. ``CHIOPS_TEST_REAL_NODES=1``: servers really boot.
-``CHIOPS_TEST_SITE``: more facts of the site, in YAML, as ``{hand_over_packages: true}``.
+application credential, where Keystone is strict with those: neither keys to S3 nor leases. ``CHIOPS_TEST_REAL_NODES=1``: servers
+really boot. ``CHIOPS_TEST_SITE``: more facts of the site, in YAML, as ``{hand_over_packages: true}``.
 """
 
 from __future__ import annotations
