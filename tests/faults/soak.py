@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
-from tests.faults import test_faulty_cloud, test_faulty_network
+from tests.faults import test_faulty_cloud, test_faulty_network, test_volumes_and_labs
 from tests.faults.killing import LocalKills
 from tests.support.runs import started
 from tests.support.weed import serve
@@ -32,19 +32,22 @@ def main(seed: int, minutes: float) -> None:
         runs = stack.enter_context(started())
         server = stack.enter_context(serve(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
         parts: dict[str, Callable[[range], Counter[str]]] = {
-            "faulty cloud": lambda seeds: test_faulty_cloud.rounds(runs, seeds),
-            "faulty network before S3": lambda seeds: test_faulty_network.rounds(server, seeds),
+            "faulty cloud": lambda seeds: test_faulty_cloud.rounds(runs, seeds) + Counter(seeds=len(seeds)),
+            "faulty network before S3": lambda seeds: (
+                test_faulty_network.rounds(server, seeds) + Counter(seeds=len(seeds))
+            ),
+            "volumes": lambda seeds: test_volumes_and_labs.sequences(runs, 2, number=seeds[0]),
         }
         kills = LocalKills.if_possible(stack)
         if kills:
-            parts["local site killed"] = lambda seeds: kills.rounds(seeds[:1])
+            parts["local site killed"] = lambda seeds: kills.rounds(seeds[:1]) + Counter(seeds=1)
         else:
             _say("local site: left out, this machine carries no nodes")
         for seeds in _chunks(seed):
             for name, part in parts.items():
                 if time.monotonic() > ends:
                     break
-                figures[name] = figures.get(name, Counter()) + part(seeds) + Counter(seeds=len(seeds))
+                figures[name] = figures.get(name, Counter()) + part(seeds)
             if time.monotonic() > ends:
                 break
     _say(f"seed {seed}, {(time.monotonic() - began) / 60:.1f} min")

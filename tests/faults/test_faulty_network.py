@@ -20,7 +20,7 @@ from tests.support.weed import S3Server, serve
 
 pytestmark = pytest.mark.timeout(1800)
 
-SEEDS = 60
+SEEDS = 40
 RATES = (0.05, 0.15, 0.3)
 TRIES = 8
 AT_ONCE = 12

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -112,17 +113,23 @@ class Lab(RuleBasedStateMachine):
             assert others(self.folder) == self.runs.before
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_whatever_is_done_to_a_lab_its_volume_keeps_what_was_written(runs: Runs, told: Callable[[str], None]) -> None:
+    figures = sequences(runs, EXAMPLES, derandomize=True)
+    told(f"volumes: {figures['sequences']} sequences of {STEPS} things done to a lab, nothing lost")
+
+
+def sequences(runs: Runs, examples: int, *, derandomize: bool = False, number: int = 0) -> Counter[str]:
+    """Random sequences; ``number`` is their seed unless ``derandomize`` makes them the same each time."""
     Lab.runs, Lab.count = runs, 0
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        Lab,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        ),
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        derandomize=derandomize,
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
-    told(f"volumes: {Lab.count} sequences of {STEPS} things done to a lab, nothing lost")
+    machine = Lab if derandomize else seed(number)(Lab)
+    run_state_machine_as_test(machine, settings=chosen)  # type: ignore[no-untyped-call]
+    return Counter(sequences=Lab.count)
