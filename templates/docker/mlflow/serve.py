@@ -22,7 +22,8 @@ def main() -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] not in OURS:
             raise
-    where = ("--host=0.0.0.0", "--port=5000", "--workers=2")
+    # One process: of several, each that is slow to start is taken for dead and started anew.
+    where = ("--host=0.0.0.0", "--port=5000", "--workers=1")
     what = ("--serve-artifacts", f"--artifacts-destination=s3://{bucket}")
     os.execvp("mlflow", ["mlflow", "server", *where, *what])  # noqa: S606 - this process is the container's first
 
