@@ -159,8 +159,8 @@ def cloud_place(name: str) -> Iterator[Place]:
 
     word = f"chiops-purge-{secrets.token_hex(4)}"
     with sites.connect(name) as cloud:
-        mark = Mark(lab=word, owner=cloud.identity.user_id)
-        key = cloud.identity.create_credential(mark=mark)
+        mark = Mark(word, cloud.identity.whoami().user_id)
+        key = cloud.identity.create_ec2_credential(mark=mark)
         try:
             cloud.objects.create(word, mark=mark)
             access = S3Access(bucket=word, endpoint=cloud.objects.endpoint(), access=key.access, secret=key.secret)
@@ -172,7 +172,7 @@ def cloud_place(name: str) -> Iterator[Place]:
                 purge(access)
                 cloud.objects.delete(word)
         finally:
-            cloud.identity.delete_credential(key.id)
+            cloud.identity.delete_ec2_credential(key.access)
 
 
 @contextmanager
