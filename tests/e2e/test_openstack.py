@@ -33,7 +33,7 @@ def object_lab(openstack: Chiops) -> Iterator[dict[str, Any]]:
 
 
 def test_the_object_lab_comes_up_across_two_regions(openstack: Chiops, object_lab: dict[str, Any]) -> None:
-    (status,) = openstack.ok("status", "-o", "json").json()
+    (status,) = openstack.ok("status", "object-lab", "-o", "json").json()
     parts = {part["kind"]: part for part in status["parts"]}
     assert parts["lease"]["status"] == "ACTIVE"
     assert parts["server"]["status"] == "ACTIVE"
@@ -66,7 +66,7 @@ def block_lab(openstack: Chiops) -> Iterator[list[str]]:
 
 def test_the_block_lab_comes_up_and_its_volume_outlives_the_node(openstack: Chiops, block_lab: list[str]) -> None:
     openstack.ok(*block_lab)
-    (status,) = openstack.ok("status", "-o", "json").json()
+    (status,) = openstack.ok("status", "block-lab", "-o", "json").json()
     parts = {part["kind"]: part for part in status["parts"]}
     assert parts["volume"]["status"] == "in-use"
     kept = openstack.ok("down", "block-lab", "--yes", "-o", "json").json()["kept"]
