@@ -30,6 +30,7 @@ class Site:
         self.facts = facts
         self.conn = connection
         self._lock = threading.Lock()
+        self._flavors: list[Flavor] = []
         self._first = {name: threading.Lock() for name in ("compute", "network", "block_storage", "image", "identity")}
 
     def _service(self, name: str) -> Any:
@@ -114,7 +115,7 @@ class Site:
     def flavors(self) -> Sequence[Flavor]:
         """The flavors that the project may use; reservations' own excepted. One request."""
         with self.doing("listing flavors"):
-            return [
+            self._flavors = [
                 Flavor(
                     id=item.id,
                     name=item.name,
@@ -126,20 +127,21 @@ class Site:
                 for item in self.nova.flavors(details=True)
                 if not item.name.startswith("reservation:")
             ]
+        return self._flavors
 
     def flavor(self, name_or_id: str) -> Flavor:
-        """One flavor.
+        """One flavor; from the last listing, if that has it.
 
         Raises:
             NotFound: no such flavor; names the nearest.
         """
-        known = self.flavors()
-        for flavor in known:
-            if name_or_id in (flavor.name, flavor.id):
-                return flavor
+        for look in (lambda: self._flavors, self.flavors):
+            for flavor in look():
+                if name_or_id in (flavor.name, flavor.id):
+                    return flavor
         raise NotFound(
             f"there is no flavor {name_or_id!r} at {self.facts.name}",
-            todo=suggestion(name_or_id, [flavor.name for flavor in known]),
+            todo=suggestion(name_or_id, [flavor.name for flavor in self._flavors]),
         )
 
     @cached_property
