@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -74,6 +75,8 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=6.0, help="time for the rounds, at least one (%(default)s)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the Markdown there")
     arguments = parser.parse_args()
+    # Ended from outside it takes the S3 server and the proxies along
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     interpreter = python()
     found: dict[Arm, list[Metrics]] = {}
     dice, rounds, longest = random.Random(1), 0, 0.0
