@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from chiops.cloud.base import Image, Node, Rule
 from tests.support.leftovers import assert_clean
@@ -20,6 +21,10 @@ from tests.support.target import FLAVOR, IMAGE, SSH, ServerFactory, Target
 if TYPE_CHECKING:
     from chiops.cloud.local.cloud import LocalCloud
     from tests.support.scratch import Scratch
+
+# An example that a busy machine was slow at has found nothing; pytest-timeout ends what hangs.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def why_no_nodes() -> str:

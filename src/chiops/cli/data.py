@@ -42,8 +42,7 @@ def list_() -> None:
 @command(
     app,
     "prepare",
-    epilog="Examples: chiops data prepare --format all; "
-    "chiops data prepare --dataset imagefolder --source ~/flowers --format webdataset",
+    epilog="Example: chiops data prepare --dataset imagefolder --source ~/flowers --format all",
 )
 def prepare(
     dataset: Annotated[str, typer.Option(help="See `chiops data list`.")] = "food11-synthetic",

@@ -26,7 +26,7 @@ def server(name: str, address: str) -> Part:
         "key_file": Path("/k/id"),
         "known_hosts": Path("/k/a b"),
     }
-    return Part("server", name, "ACTIVE", "", extra)
+    return Part("server", name, "ACTIVE", extra=extra)
 
 
 @pytest.fixture
