@@ -34,10 +34,12 @@ def release(attached: Sequence[Attachment], bench: Workbench, ask: Release) -> l
     """
     volumes = {volume.id: volume for volume in bench.seen.volumes}
     servers = {server.id: server for server in bench.seen.servers}
+    going = [one for one in attached if servers[one.server_id].state is State.DELETING]
     # One that is not running has nothing mounted.
-    live = [one for one in attached if servers[one.server_id].state not in (State.STOPPED, State.ENDED, State.FAILED)]
+    still = (State.DELETING, State.STOPPED, State.ENDED, State.FAILED)
+    live = [one for one in attached if servers[one.server_id].state not in still]
     if not live:
-        return []
+        return going
     ids = sorted({one.server_id for one in live})
     found = nodes(bench.mark.lab, [servers[id_] for id_ in ids], bench.facts.ssh_user)
     answering = {node.server_id: node for node in _answering(found)}
@@ -46,7 +48,7 @@ def release(attached: Sequence[Attachment], bench: Workbench, ask: Release) -> l
         if one.server_id in answering:
             mounted.setdefault(answering[one.server_id], []).append(volumes[one.volume_id])
     failed = not _unmount(mounted, ask)
-    return [one for one in live if failed or one.server_id not in answering]
+    return going + [one for one in live if failed or one.server_id not in answering]
 
 
 def _answering(found: Sequence[Node]) -> list[Node]:

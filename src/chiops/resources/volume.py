@@ -128,6 +128,10 @@ class AttachmentKind:
             bench.cloud.volumes.detach(found.volume_id, found.server_id)
         except NotFound:
             return
+        except Conflict:
+            # Its server may have begun to go since it was looked at, and lets go of it by itself.
+            if _stays(found, bench):
+                raise
         waiting.until(
             lambda: _detached(bench.cloud.volumes.get(found.volume_id), found.server_id),
             what="the volume being detached",
@@ -162,6 +166,17 @@ def _comes_and_stays(attachment: Attachment, bench: Workbench) -> bool:
 
     settled = waiting.until(look, what=f"volume {seen.name} being attached or free", timeout_s=READY_TIMEOUT_S)
     return any(at.server_id == attachment.server_id for at in settled.attachments)
+
+
+def _stays(attachment: Attachment, bench: Workbench) -> bool:
+    """Whether neither the volume is on its way from the server nor the server on its way out."""
+    volume = bench.cloud.volumes.get(attachment.volume_id)
+    if volume.state is not State.IN_USE:
+        return False
+    try:
+        return bench.cloud.compute.get(attachment.server_id).state is not State.DELETING
+    except NotFound:
+        return False
 
 
 def _elsewhere(wanted: AttachmentWanted, volume: Volume, bench: Workbench) -> Conflict:

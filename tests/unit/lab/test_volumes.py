@@ -159,6 +159,12 @@ def test_a_stopped_server_has_nothing_mounted(plays: Plays) -> None:
     assert plays.asked == []
 
 
+@pytest.mark.usefixtures("answering")
+def test_a_server_that_is_being_deleted_frees_its_volume_by_its_end(plays: Plays) -> None:
+    assert release.release([AT], bench(server(state=State.DELETING)), fail) == [AT]
+    assert plays.asked == []
+
+
 def test_a_node_is_configured_anew_when_its_volume_is_another_or_has_grown() -> None:
     spec = parse(LAB, "lab.yaml", {}).spec
     prints = {
