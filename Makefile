@@ -17,7 +17,7 @@ demo: .venv/chiops.stamp  ## Bring up a lab on this machine, benchmark it, show 
 	@scripts/demo.sh
 
 test: .venv/dev.stamp  ## Run all tests: unit, contract, playbooks, end to end
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest -n auto --maxprocesses=4 $(PYTEST_ARGS)
 
 soak: .venv/dev.stamp  ## Kill, fail and cut with fresh seeds for MINUTES, and print the figures
 	@$(BIN)/python -m tests.faults.soak $(SEED) $(MINUTES)

@@ -16,15 +16,34 @@ from hypothesis import settings
 
 from chiops.cloud.base import Image, Node, Rule
 from tests.support.leftovers import assert_clean
+from tests.support.side_by_side import ByFileAndCloud, figures
 from tests.support.target import FLAVOR, IMAGE, SSH, ServerFactory, Target
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+
     from chiops.cloud.local.cloud import LocalCloud
     from tests.support.scratch import Scratch
 
 # An example that a busy machine was slow at has found nothing; pytest-timeout ends what hangs.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFileAndCloud:
+    """Used where tests run side by side (``pytest -n 2``)."""
+    return ByFileAndCloud(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of the run, and say which cloud was left out."""
+    ended = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    for text in figures(
+        [report for report in ended if isinstance(report, pytest.TestReport) and report.when == "call"]
+    ):
+        terminalreporter.write_line(text)
+    if not os.environ.get("OS_CLOUD"):
+        terminalreporter.write_line("openstack: left out, OS_CLOUD is not set")
 
 
 def why_no_nodes() -> str:

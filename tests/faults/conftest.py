@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.runs import Runs, started
+from tests.support.side_by_side import TOLD
 
 
 @pytest.fixture(scope="module")
@@ -17,11 +18,6 @@ def runs() -> Iterator[Runs]:
 
 
 @pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints a figure, whatever pytest captures."""
-
-    def tell(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n{text}")  # noqa: T201 - figures are for people
-
-    return tell
+def told(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Has a figure printed at the end of the run."""
+    return lambda text: record_property(TOLD, text)
