@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,10 @@ from typing import Any
 from chiops.bench.matrix import Combination
 from chiops.bench.table import as_markdown
 
-WORKERS = 2
+CPUS = sorted(os.sched_getaffinity(0))
+HERE, THERE = CPUS[: max(1, len(CPUS) // 2)], CPUS[len(CPUS) // 2 :]
+"""The processors of the node that is measured, and of the object store: as on two machines, neither takes the other's."""
+WORKERS = len(HERE)
 FAR_MS = 40
 SLOW_BATCHES = 10
 """So many batches of an arm that waits for each sample: they take as long as the whole split in the others."""
