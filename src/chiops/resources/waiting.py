@@ -37,7 +37,8 @@ def until(
 ) -> T:
     """Call ``look`` until it returns something other than None; its pauses grow from 0.25 s to 5 s.
 
-    A `Transient` error of ``look`` is a reason to look again; any other ends the wait.
+    A `Transient` error of ``look`` is a reason to look again, and so is an answer that did not come in time; any other ends the
+    wait, and so does Ctrl-C.
 
     Raises:
         Timeout: nothing came within ``timeout_s`` seconds.
@@ -49,7 +50,9 @@ def until(
             found = look()
             if found is not None:
                 return found
-        except Transient as error:
+        except (Transient, Timeout) as error:
+            if cancel.is_set():
+                raise
             trouble = error.sentence()
         if clock() >= deadline:
             raise Timeout(

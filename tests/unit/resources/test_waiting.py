@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from chiops.cloud.base import Resource, State
-from chiops.errors import NotFound, ResourceFailed, Timeout, Transient
+from chiops.errors import CloudError, NotFound, ResourceFailed, Timeout, Transient
 from chiops.resources import waiting
 
 
@@ -41,8 +43,9 @@ def test_the_deadline_is_kept(clock: Clock) -> None:
     assert clock.now == pytest.approx(10)
 
 
-def test_a_passing_failure_is_a_reason_to_look_again(clock: Clock) -> None:
-    answers = iter([Transient("busy"), Transient("busy"), "there"])
+@pytest.mark.parametrize("failure", [Transient("busy"), Timeout("no answer")])
+def test_a_passing_failure_is_a_reason_to_look_again(clock: Clock, failure: CloudError) -> None:
+    answers = iter([failure, failure, "there"])
 
     def look() -> str:
         answer = next(answers)
@@ -51,6 +54,16 @@ def test_a_passing_failure_is_a_reason_to_look_again(clock: Clock) -> None:
         return answer
 
     assert waiting.until(look, what="x", timeout_s=10, sleep=clock.sleep, clock=clock) == "there"
+
+
+def test_an_interruption_is_none(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look() -> None:
+        waiting.cancel.set()
+        raise Timeout("the wait was interrupted")
+
+    monkeypatch.setattr(waiting, "cancel", threading.Event())
+    with pytest.raises(Timeout, match="interrupted"):
+        waiting.until(look, what="x", timeout_s=10, sleep=clock.sleep, clock=clock)
 
 
 def test_any_other_failure_ends_the_wait(clock: Clock) -> None:
