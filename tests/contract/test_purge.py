@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import openstack
 import pytest
 
 from chiops.cloud.base import Cloud, Ec2Credential, S3Access
+from chiops.cloud.openstack.cloud import OpenStackCloud
 from chiops.errors import Auth, Conflict, NotFound
 from chiops.s3 import client as s3
 from chiops.s3.purge import Purged, purge
@@ -100,3 +104,25 @@ def test_a_wrong_key_and_an_unknown_bucket_are_told(access: S3Access) -> None:
     )
     with pytest.raises(NotFound):
         purge(unknown)
+
+
+def test_parts_of_large_objects_go_with_them_and_what_else_is_there_stays(cloud: Cloud, access: S3Access) -> None:
+    if not isinstance(cloud, OpenStackCloud):
+        pytest.skip("only Swift's clients put parts of large objects beside a bucket")
+    swift, bucket = openstack.connect(cloud=os.environ["OS_CLOUD"]).object_store, access.bucket
+    parts = f"{bucket}_segments"
+    swift.put(f"/{parts}", raise_exc=True)
+    try:
+        for name in ("dynamic/1", "dynamic/2", "static/1", "of somebody else/1"):
+            swift.put(f"/{parts}/{name}", data=b"12345", raise_exc=True)
+        swift.put(f"/{bucket}/dynamic", data=b"", headers={"X-Object-Manifest": f"{parts}/dynamic/"}, raise_exc=True)
+        listed = [{"path": f"/{parts}/static/1", "size_bytes": 5}]
+        swift.put(f"/{bucket}/static?multipart-manifest=put", data=json.dumps(listed), raise_exc=True)
+        swift.put(f"/{bucket}/whole", data=b"12345", raise_exc=True)
+        assert cloud.objects.purge_segments(bucket) == 3
+        assert swift.get(f"/{parts}").text.split("\n") == ["of somebody else/1", ""]
+        assert cloud.objects.purge_segments(bucket) == 0
+        assert purge(access).objects == 3
+    finally:
+        swift.delete(f"/{parts}/of somebody else/1")
+        assert swift.delete(f"/{parts}").status_code == 204

@@ -359,6 +359,9 @@ class _Objects(_Service):
         self.at.of("bucket")[name] = made = Bucket(id=name, name=name, mark=mark, objects=0, size_bytes=0)
         return made
 
+    def purge_segments(self, name: str) -> int:
+        return 0
+
     def delete(self, name: str) -> None:
         if self.get(name).objects:
             raise Conflict("the bucket is not empty")

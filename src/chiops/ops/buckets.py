@@ -89,6 +89,7 @@ def purge_bucket(cloud: Cloud, bucket: Bucket, task: progress.Task) -> Purged:
     def told(objects: int) -> None:
         task.advance(objects, total=bucket.objects, unit="objects")
 
+    cloud.objects.purge_segments(bucket.name)
     with ExitStack() as stack:
         try:
             key = stack.enter_context(key_to(cloud, bucket))

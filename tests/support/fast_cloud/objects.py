@@ -53,6 +53,9 @@ class FastObjects:
         on_progress(counted[0])
         return counted
 
+    def purge_segments(self, name: str) -> int:
+        return 0
+
     def delete(self, name: str) -> None:
         with self._world.turn() as store:
             row = self._world.need("bucket", name, "bucket")

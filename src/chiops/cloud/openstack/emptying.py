@@ -49,7 +49,7 @@ def empty(
         DataError: an object would not go; names it.
     """
     objects = size = stale = 0
-    with _Swift(site, container) as swift:
+    with Swift(site, container) as swift:
         while page := swift.listed():
             gone = swift.delete([item["name"] for item in page])
             if not gone:
@@ -63,7 +63,7 @@ def empty(
     return objects, size
 
 
-class _Swift:
+class Swift:
     """One connection to the object store, for one container. Signed in by the site's token, asked for anew with each request."""
 
     def __init__(self, site: Site, container: str) -> None:
@@ -80,7 +80,7 @@ class _Swift:
         trust = {"cacert": verify} if isinstance(verify, str) else {"insecure": not verify}
         self._connection = client.http_connection(self._url, timeout=TIMEOUT_S, **trust)
 
-    def __enter__(self) -> _Swift:
+    def __enter__(self) -> Swift:
         return self
 
     def __exit__(self, *exc: object) -> None:

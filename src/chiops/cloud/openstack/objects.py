@@ -164,6 +164,12 @@ class OpenStackObjects:
             empty(self._site, name + SEGMENTS)
         return gone
 
+    def purge_segments(self, name: str) -> int:
+        """Delete what Swift's clients have put beside the bucket for its large objects."""
+        from chiops.cloud.openstack import segments
+
+        return segments.purge(self._site, name)
+
     def delete(self, name: str) -> None:
         """Delete an empty bucket.
 
