@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chiops.cli.common import command, options
 from chiops.cli.lifecycle import SetOption
 from chiops.output import emit
+
+if TYPE_CHECKING:
+    from chiops.cloud.base import Check
 
 FAILED = 1
 
@@ -28,7 +32,15 @@ def doctor(
     from chiops.lab.doctor import diagnose
     from chiops.lab.parameters import parse_settings
 
-    checks = diagnose(options.site, lab, parse_settings(set_ or []))
+    show_checks(diagnose(options.site, lab, parse_settings(set_ or [])))
+
+
+def show_checks(checks: Sequence[Check]) -> None:
+    """Print findings.
+
+    Raises:
+        typer.Exit: one of them is a failure.
+    """
     signs = {"ok": "✓", "warning": "!", "failed": "✗"}
     rows = [
         {"": signs[check.verdict], "check": check.name, "finding": check.detail, "mend": check.todo} for check in checks

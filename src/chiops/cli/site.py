@@ -30,6 +30,21 @@ def list_() -> None:
     emit(rows, options.output, table=[{**row, "default": "yes" if row["default"] else ""} for row in rows])
 
 
+@command(app, "check", epilog="Example: chiops site check KVM@TACC")
+def check(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="The site's name; --site's or the default one's unless told.", show_default=False),
+    ] = None,
+) -> None:
+    """Check a site: sign-in, roles, services, quotas; each finding with its mend. Changes nothing."""
+    from chiops.cli.doctor import show_checks
+    from chiops.cloud import sites
+    from chiops.lab.doctor import diagnose_site
+
+    show_checks(diagnose_site(name or options.site or sites.DEFAULT_SITE))
+
+
 @command(app, "show", epilog="Example: chiops site show local")
 def show(name: Annotated[str, typer.Argument(help="The site's name.")] = "local") -> None:
     """Show what is known of a site, and its flavors and images."""

@@ -40,15 +40,24 @@ def diagnose(site: str | None, lab: str | None = None, settings: Mapping[str, Va
     checks = [_program("ssh", "openssh-client"), _program("ssh-keygen", "openssh-client"), _disk(), _assets(), _key()]
     asked, broken = _labs(site, lab, settings or {})
     name = (asked[0][1] if lab else site) or sites.DEFAULT_SITE
-    try:
-        with sites.connect(name) as cloud:
-            checks += cloud.check()
-    except ChiopsError as error:
-        checks.append(Check(f"site {name}", "failed", error.what, error.todo or error.why))
-    checks += broken
+    checks += [*diagnose_site(name), *broken]
     for one, place in asked:
         checks += _lab(one, place)
     return checks
+
+
+def diagnose_site(name: str) -> list[Check]:
+    """What a site says of itself and of who signs in there; that it can't be reached is a finding, too.
+
+    Raises:
+        UsageError: no site has that name.
+    """
+    sites.site(name)
+    try:
+        with sites.connect(name) as cloud:
+            return list(cloud.check())
+    except ChiopsError as error:
+        return [Check(f"site {name}", "failed", error.what, error.todo or error.why)]
 
 
 def _labs(

@@ -81,6 +81,16 @@ def test_a_site_that_is_not_reached_is_a_finding(lab: str, monkeypatch: pytest.M
 
     monkeypatch.setattr(sites, "connect", connect)
     assert set(bad(findings())) == {f"site {SITE}", "lab lab"}
+    (alone,) = doctor.diagnose_site(SITE)
+    assert (alone.verdict, alone.todo) == ("failed", "sign in")
+
+
+def test_a_site_is_checked_without_any_lab(lab: str, memory: Memory) -> None:
+    memory.checks = (Check("roles", "ok", "member"),)
+    assert doctor.diagnose_site(SITE) == [*memory.checks]
+    assert findings()["roles"].detail == "member"
+    with pytest.raises(UsageError, match="nowhere"):
+        doctor.diagnose_site("nowhere")
 
 
 def test_a_key_that_others_can_read_is_a_finding(lab: str, state: Path) -> None:
