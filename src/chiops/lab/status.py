@@ -70,6 +70,9 @@ def status(names: Sequence[str] = (), *, check: bool = True) -> list[LabStatus]:
         return list(pool.map(lambda record: _status(record, check), records))
 
 
+_ORDER = ("lease", "server", "volume", "bucket")
+
+
 def _status(record: LabRecord, check: bool) -> LabStatus:
     found = LabStatus(record.name, record.site, record.phase)
     spec: LabSpec | None = None
@@ -122,7 +125,8 @@ def _parts(spec: LabSpec | None, benches: Mapping[str, Workbench], places: Place
     parts += [_server(server, nodes[server.id], answers.get(server.id)) for server in servers]
     parts += [_volume(volume, compute.seen) for volume in compute.seen.volumes if volume.mark == mark]
     parts += [_bucket(bucket, places, answers.get(bucket.name)) for bucket in buckets]
-    return parts
+    # Clouds list in any order; a screen that is looked at again and again should not shuffle.
+    return sorted(parts, key=lambda part: (_ORDER.index(part.kind), part.name))
 
 
 def _lease(lease: Lease) -> Part:

@@ -45,7 +45,7 @@ class LocalIdentity:
     def create_ec2_credential(self, *, mark: Mark) -> Ec2Credential:
         """A new S3 key, good in every bucket of the site from now on."""
         key = self._keys.add(mark)
-        self._server.apply(good=key)
+        self._server.apply()
         return self._credential(key)
 
     def delete_ec2_credential(self, access: str) -> None:
@@ -55,7 +55,7 @@ class LocalIdentity:
             NotFound: there is no such key.
         """
         self._keys.revoke(access)
-        self._server.apply(bad=access)
+        self._server.apply()
 
     @property
     def _project(self) -> str:

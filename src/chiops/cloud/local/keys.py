@@ -34,6 +34,8 @@ class Keys:
             "CREATE TABLE IF NOT EXISTS s3_keys (access TEXT PRIMARY KEY, secret TEXT NOT NULL, role TEXT NOT NULL,"
             " lab TEXT NOT NULL DEFAULT '', owner TEXT NOT NULL DEFAULT '', created TEXT NOT NULL)"
         )
+        # 0 between a key's row and the server's knowing of it: who is killed there leaves a key that is listed and refused.
+        store.add_columns("s3_keys", told="INTEGER NOT NULL DEFAULT 1")
 
     def list(self) -> Sequence[Key]:
         """The keys that labs asked for, oldest first."""
@@ -56,9 +58,18 @@ class Keys:
             NotFound: there is no such key.
         """
         if not self._store.execute(
-            "UPDATE s3_keys SET role = 'revoked', secret = '' WHERE access = ? AND role = 'user'", (access,)
+            "UPDATE s3_keys SET role = 'revoked', secret = '', told = 0 WHERE access = ? AND role = 'user'", (access,)
         ):
             raise NotFound(f"No S3 key {access} at the local site")
+
+    def untold(self) -> Sequence[Key]:
+        """Keys that the S3 server may not know of yet; those without a secret are revoked."""
+        return [Key(row["access"], row["secret"]) for row in self._store.rows("SELECT * FROM s3_keys WHERE NOT told")]
+
+    def told(self, keys: Sequence[Key]) -> None:
+        """Note that the S3 server knows them as they are."""
+        for key in keys:
+            self._store.execute("UPDATE s3_keys SET told = 1 WHERE access = ? AND secret = ?", (key.access, key.secret))
 
     def forget_revoked(self) -> None:
         """Drop revoked keys for good; right when no S3 server runs that might still know them."""
@@ -94,10 +105,11 @@ class Keys:
         self._store.execute(*_insertion(key, role))
 
 
-def _insertion(key: Key, role: str) -> tuple[str, tuple[str, ...]]:
+def _insertion(key: Key, role: str) -> tuple[str, tuple[str | int, ...]]:
     lab, owner = (key.mark.lab, key.mark.owner) if key.mark else ("", "")
     created = (key.created or datetime.now(UTC)).isoformat()
-    return "INSERT INTO s3_keys VALUES (?, ?, ?, ?, ?, ?)", (key.access, key.secret, role, lab, owner, created)
+    columns = "(access, secret, role, lab, owner, created, told) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    return f"INSERT INTO s3_keys {columns}", (key.access, key.secret, role, lab, owner, created, int(role == "admin"))
 
 
 def _identity(name: str, actions: list[str], key: Key) -> dict[str, object]:

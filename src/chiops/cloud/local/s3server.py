@@ -16,7 +16,7 @@ from chiops import progress
 from chiops.cloud.base import S3Access, S3Endpoint
 from chiops.cloud.local import image, seaweed
 from chiops.cloud.local.engine import translated
-from chiops.cloud.local.keys import Key, Keys
+from chiops.cloud.local.keys import Keys
 from chiops.cloud.local.locks import locked
 from chiops.cloud.local.recipe import FILES
 from chiops.cloud.local.seaweed import MIN_FREE, PORT
@@ -68,28 +68,27 @@ class S3Server:
             self._site.engine.client()
             if self.running():
                 self._wait_until_answers()
+                self._tell()
                 return
             with progress.task("Start the S3 server"):
                 self._start()
 
-    def apply(self, *, good: Key | None = None, bad: str = "") -> None:
-        """Tell the server, if it runs, which keys there are now; returns when it knows.
-
-        Args:
-            good: a key that it must know afterwards.
-            bad: an access key that it must refuse afterwards.
-        """
+    def apply(self) -> None:
+        """Tell the server, if it runs, which keys there are now; returns when it knows the new ones and refuses the revoked."""
         with locked(self._home / "lock"):
-            if not self.running():
-                return
-            self._wait_until_answers()
-            self._write_config()
-            with translated("Telling the S3 server its keys"):
-                self._site.engine.client().api.kill(self._name, "SIGHUP")
-            if good:
-                self._wait_for_verdict(good.access, good.secret, accepted=True)
-            if bad:
-                self._wait_for_verdict(bad, "", accepted=False)
+            if self.running():
+                self._wait_until_answers()
+                self._tell()
+
+    def _tell(self) -> None:
+        if not (news := self._keys.untold()):
+            return
+        self._write_config()
+        with translated("Telling the S3 server its keys"):
+            self._site.engine.client().api.kill(self._name, "SIGHUP")
+        for key in news:
+            self._wait_for_verdict(key.access, key.secret, accepted=bool(key.secret))
+        self._keys.told(news)
 
     def stop(self) -> None:
         """Stop the server and remove its container; its data stays."""
@@ -114,6 +113,7 @@ class S3Server:
             data.mkdir(parents=True, exist_ok=True, mode=0o700)
         require_free("Starting the S3 server", data, MIN_FREE + (64 << 20))
         self._keys.forget_revoked()
+        news = self._keys.untold()
         self._write_config()
         weed, base, subnet = seaweed.program(), image.ensure(self._site), self._site.subnet()
         with translated("Starting the S3 server"):
@@ -151,6 +151,7 @@ class S3Server:
         except ChiopsError:
             self._remove()
             raise
+        self._keys.told(news)
 
     def _remove(self) -> None:
         if (found := self._container()) is None:

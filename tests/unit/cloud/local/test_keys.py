@@ -59,6 +59,18 @@ def test_a_revoked_key_stays_in_the_servers_file_without_a_secret(keys: Keys, ma
     assert gone.access not in str(keys.identities())
 
 
+def test_what_the_server_was_not_told_of_is_noted(keys: Keys, mark: Mark) -> None:
+    keys.admin()
+    key, other = keys.add(mark), keys.add(mark)
+    assert {one.access for one in keys.untold()} == {key.access, other.access}
+    keys.told(keys.untold())
+    assert keys.untold() == []
+    told_late = [key]
+    keys.revoke(key.access)
+    keys.told(told_late)
+    assert [(one.access, one.secret) for one in keys.untold()] == [(key.access, "")], "not as it was then"
+
+
 def test_what_is_revoked_or_our_own_is_not_revoked(keys: Keys, mark: Mark) -> None:
     key, own = keys.add(mark), keys.admin()
     keys.revoke(key.access)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from urllib.parse import urlsplit
 
 import pytest
@@ -75,6 +76,22 @@ def test_what_was_acknowledged_survives_a_kill(local_cloud: LocalCloud, server: 
     server.ensure()
     assert {key: client.get_object(Bucket=access.bucket, Key=key)["Body"].read() for key in bodies} == bodies
     assert local_cloud.objects.get(access.bucket).objects == 40
+
+
+def test_a_key_that_a_killed_process_told_nobody_of_is_good_all_the_same(
+    local_cloud: LocalCloud, server: S3Server, scratch: Scratch, access: S3Access
+) -> None:
+    keys = Keys(local_cloud.local.store)
+    made, gone = keys.add(scratch.mark), local_cloud.identity.create_ec2_credential(mark=scratch.mark)
+    keys.revoke(gone.access)
+    local_cloud.objects.endpoint()
+    for key, good in ((made, True), (gone, False)):
+        client = s3.client(
+            S3Access(bucket=access.bucket, endpoint=access.endpoint, access=key.access, secret=key.secret)
+        )
+        with nullcontext() if good else pytest.raises(Auth, match="revoked"), s3.translated("Reading"):
+            client.list_objects_v2(Bucket=access.bucket)
+    local_cloud.identity.delete_ec2_credential(made.access)
 
 
 def test_a_key_revoked_while_the_server_was_down_stays_refused(
