@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -18,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chiops import progress
-from chiops.cloud.local import packages
+from chiops.cloud.local import packages, processes
 from chiops.cloud.local.locks import locked
 from chiops.errors import Capacity, CloudError, Timeout
 
@@ -29,7 +28,8 @@ START_S = 60.0
 """How long the daemon may take until it answers, in seconds; half a second is usual."""
 STOP_S = 30.0
 """How long the daemon may take to end before it is killed, in seconds; one is usual."""
-_KILL_S = 5.0
+LEFT_S = 5.0
+"""The same for what a daemon left that died."""
 
 
 class Daemon:
@@ -90,7 +90,7 @@ class Daemon:
             if not self.pid():
                 # one that was killed may linger as a zombie, and its number be anybody's: Docker would refuse to start
                 self._pid_file.unlink(missing_ok=True)
-            self._forget_dead_containerd()
+            self._end_containerd()
             with self.log.open("wb") as log:
                 return subprocess.Popen(
                     [dockerd, "--config-file", str(settings)],
@@ -120,12 +120,14 @@ class Daemon:
                 raise Timeout(what, why=self._last_words(), todo=f"read {self.log}")
             time.sleep(0.03)
 
-    def _forget_dead_containerd(self) -> None:
-        """Docker waits for the containerd that its file names, even for one that is dead and only not reaped yet."""
+    def _end_containerd(self) -> None:
+        """A containerd goes with its dockerd, but not at once; Docker would take one on its way out for a running one and wait."""
         file = self._run / "exec/containerd/containerd.pid"
         with suppress(OSError, ValueError):
-            if not _alive(int(file.read_text(encoding="ascii"))):
-                file.unlink()
+            pid = int(file.read_text(encoding="ascii"))
+            if pid in processes.naming(str(file.with_name("containerd.toml"))):
+                self._end(pid, 0)
+            file.unlink()
 
     def _settings(self) -> dict[str, object]:
         return {
@@ -157,20 +159,13 @@ class Daemon:
             if not _others(self._run):
                 _restore_forwarding()
 
-    def _end(self, pid: int, patience: float) -> None:
-        """Ask a process to end, and kill it if it does not within ``patience`` seconds."""
-        for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, _KILL_S)):
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
-            deadline = time.monotonic() + seconds
-            while _alive(pid) and time.monotonic() < deadline:
-                time.sleep(0.02)
-        if _alive(pid):
+    def _end(self, pid: int, patience_s: float) -> None:
+        if not processes.end(pid, patience_s):
             raise Timeout(f"Docker's process {pid} does not end", todo=f"read {self.log}")
 
     def _clear(self) -> None:
-        for pid in _with_argument(f"{self._run}/"):
-            self._end(pid, _KILL_S)
+        for pid in processes.naming(f"{self._run}/"):
+            self._end(pid, LEFT_S)
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
         inside = [
             path
@@ -230,22 +225,3 @@ def _answers(path: Path) -> bool:
         connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
         return connection.recv(16).split()[1:2] == [b"200"]
     return False
-
-
-def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return state.rpartition(")")[2].split()[0] != "Z"
-
-
-def _with_argument(text: str) -> list[int]:
-    """Processes whose command line names ``text``: containerd and shims that their daemon left."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with suppress(OSError):
-                if text.encode() in (entry / "cmdline").read_bytes():
-                    found.append(int(entry.name))
-    return found
