@@ -83,17 +83,19 @@ def test_a_batch_is_the_same_however_it_is_fetched(
     assert watch.batch_done()[0].calls == count
 
 
-@given(st.integers(0, 60), st.integers(1, 9), st.integers(1, 20), st.integers(1, 5), st.booleans())
+@given(st.integers(0, 60), st.integers(1, 9), st.integers(1, 20), st.integers(1, 5))
 def test_workers_that_stream_make_the_batches_that_a_sampler_would_deal_out(
-    count: int, size: int, flight: int, workers: int, coroutines: bool
+    count: int, size: int, flight: int, workers: int
 ) -> None:
     order = epoch_order(count, "random", 7, 0)
-
-    def read(who: int) -> list[int]:
-        places = share(order, size, who, workers)
-        return [item[2] for item in through(Memory(count), places, flight, Watch(), coroutines=coroutines)]
-
-    made = [list(batched(read(who), size)) for who in range(workers)]
+    made = [
+        list(
+            batched(
+                [item[2] for item in through(Memory(count), share(order, size, who, workers), flight, Watch())], size
+            )
+        )
+        for who in range(workers)
+    ]
     for number, expected in enumerate(batched(order, size)):
         assert made[number % workers][number // workers] == list(expected)
     assert sum(map(len, made)) == -(-count // size)
@@ -125,26 +127,8 @@ def test_one_failed_sample_fails_its_batch_by_name(fetcher: str) -> None:
         dataset.__getitems__(range(8))
 
 
-def test_a_loop_has_as_many_under_way_as_it_may_and_no_more() -> None:
-    source = Memory(20)
-    assert len(list(through(source, range(20), 8, Watch(), coroutines=True))) == 20
-    assert source.most_under_way <= 8
-
-
-@pytest.mark.parametrize("coroutines", [False, True])
-def test_nothing_of_a_window_is_left_when_nobody_reads_on(coroutines: bool) -> None:
-    items = through(Memory(1000), range(1000), 8, Watch(), coroutines=coroutines)
-    assert next(items)[2] == 0
-    items.close()  # type: ignore[attr-defined]
-    ending = [thread for thread in threading.enumerate() if thread.name.startswith("stream")]
-    for thread in ending:
-        thread.join(timeout=10)
-    assert not [thread for thread in ending if thread.is_alive()]
-
-
-@pytest.mark.parametrize("coroutines", [False, True])
-def test_a_failed_sample_in_a_window_fails_in_its_turn(coroutines: bool) -> None:
-    items = through(Memory(10, fails=4), range(10), 8, Watch(), coroutines=coroutines)
+def test_a_failed_sample_in_a_window_fails_in_its_turn() -> None:
+    items = through(Memory(10, fails=4), range(10), 8, Watch())
     assert [next(items)[2] for _ in range(4)] == [0, 1, 2, 3]
     with pytest.raises(ArmError, match="the sample 4 cannot be read"):
         next(items)

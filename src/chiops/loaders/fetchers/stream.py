@@ -33,5 +33,4 @@ class Stream(IterableDataset):  # type: ignore[misc]
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         places = share(self._order, self._batch_size, worker, workers)
-        coroutines = self._source.asynchronous
-        return through(self._source.open(), places, self._in_flight, self._watch, coroutines=coroutines)
+        return through(self._source.open(), places, self._in_flight, self._watch)
