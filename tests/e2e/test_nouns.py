@@ -203,6 +203,31 @@ def test_a_servers_place_and_name_are_checked_before_it_is_made(chiops: Chiops, 
     assert f"Did you mean '{SERVER}'" in chiops.refused("server", "show", "node-noun")
 
 
+def test_a_bucket_is_mounted_on_a_server_and_unmounted(chiops: Chiops, server: dict[str, Any]) -> None:
+    bucket, where = "bucket-nouns", ("--server", SERVER)
+    chiops.ok("bucket", "create", bucket)
+    with_key = ("-o", "json", "--show-secret")
+    assert chiops.run("bucket", "mount", bucket, *where, "--path", "mnt").code == 2
+    assert chiops.run("bucket", "mount", bucket, *where, "--by", "nfs").code == 2
+    assert chiops.run("bucket", "mount", "no-such-bucket", *where).code == 1
+    made = chiops.ok("bucket", "mount", bucket, *where, "--write", "-o", "json").json()
+    assert (made["path"], made["read_only"]) == ("/mnt/object", False)
+    run_there(server, "echo hello > /mnt/object/greeting; sync")
+    assert chiops.ok("bucket", "show", bucket, "-o", "json").json()["objects"] == 1
+    chiops.ok("bucket", "mount", bucket, *where)
+    assert run_there(server, "cat", "/mnt/object/greeting") == "hello"
+    taken = chiops.run("bucket", "mount", bucket, *where, "--path", "/proc")
+    assert "is mounted at /proc" in taken.err
+    (key,) = chiops.ok("creds", "list", "-o", "json").json()
+    secret = chiops.ok("creds", "show", key["access"], *with_key).json()["secret"]
+    assert secret not in run_there(server, "cat /proc/[0-9]*/cmdline /etc/systemd/system/*.service 2>/dev/null || true")
+    assert chiops.ok("bucket", "unmount", bucket, *where, "-o", "json").json()[0]["path"] == "/mnt/object"
+    assert "not mounted" in chiops.ok("bucket", "unmount", bucket, *where).out
+    assert run_there(server, "ls", "/mnt/object") == ""
+    chiops.ok("creds", "revoke", key["access"], "--yes")
+    chiops.ok("bucket", "delete", bucket, "--purge", "--yes")
+
+
 def test_an_address_moves_away_and_back(chiops: Chiops, server: dict[str, Any]) -> None:
     address = server["floating_address"]
     assert "has the address" in chiops.refused("fip", "create", "--server", SERVER)

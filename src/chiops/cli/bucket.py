@@ -61,6 +61,43 @@ def create(name: NameArgument) -> None:
     emit(made, options.output, text=f"Created {made.name}.")
 
 
+ServerOption = Annotated[
+    str | None,
+    typer.Option("--server", help="The server; the only one of the bucket's lab, unless named.", show_default=False),
+]
+
+
+@command(app, "mount", epilog="Example: chiops bucket mount object-chi-netID --server node-object-netID")
+def mount(
+    name: NameArgument,
+    server: ServerOption = None,
+    path: Annotated[str, typer.Option("--path", help="Where on the server.")] = "/mnt/object",
+    by: Annotated[
+        str, typer.Option("--by", help="rclone, s3fs, mountpoint-s3 or pond, and options of its own behind it.")
+    ] = "rclone",
+    writable: Annotated[bool, typer.Option("--write", help="Files can be changed there, too.")] = False,
+) -> None:
+    """Mount a bucket on a server of ours, now and at every boot, with a key of the server's lab."""
+    from chiops.ops import mounts
+    from chiops.ops.desk import opened
+
+    with opened(options.site) as desk, opened(options.site, objects=True) as store:
+        made = mounts.mount(desk, store, name, server, path, by, writable=writable)
+    emit(made, options.output, text=f"{made.bucket} is mounted at {made.path} on {made.server}.")
+
+
+@command(app, "unmount", epilog="Example: chiops bucket unmount object-chi-netID --server node-object-netID")
+def unmount(name: NameArgument, server: ServerOption = None) -> None:
+    """Unmount a bucket wherever chiops has mounted it on a server of ours. What a lab's file mounts, `up` mounts again."""
+    from chiops.ops import mounts
+    from chiops.ops.desk import opened
+
+    with opened(options.site) as desk, opened(options.site, objects=True) as store:
+        gone = mounts.unmount(desk, store, name, server)
+    places = ", ".join(f"{one.path} on {one.server}" for one in gone)
+    emit(gone, options.output, text=f"Unmounted {places}." if gone else f"{name} is not mounted there.")
+
+
 @command(app, "purge", epilog="Example: chiops bucket purge object-chi-netID --yes")
 def purge(name: NameArgument) -> None:
     """Delete all objects of a bucket of ours; the bucket stays."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from chiops.cloud.base import Attachment, Mark, Server, State, Volume
-from chiops.errors import Conflict, NotFound, RemoteFailed, UsageError
-from chiops.lab import session
+from chiops.cloud.base import Attachment, Server, State, Volume
+from chiops.errors import Conflict, NotFound, RemoteFailed
 from chiops.lab.journal import Journal
 from chiops.lab.loader import load
-from chiops.lab.lock import lab_lock
 from chiops.lab.spec import VolumeSpec
 from chiops.lab.volumes import DEFAULT_PATH, mount, unmount
 from chiops.ops import resolve, shell
 from chiops.ops.desk import NO_LAB, Desk
+from chiops.ops.usual import held, mount_point, usual_server
 from chiops.ops.volumes import NOUN, find
 from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Seen
@@ -55,17 +52,17 @@ def attach(desk: Desk, word: str, server_word: str | None, path: str | None, *, 
     seen = desk.look("volumes", "servers", "keypairs")
     volume = desk.own(find(desk, seen.volumes, word), NOUN, word)
     declared = _declared(volume)
-    where = _path(path) if path else (declared.mount if declared else None) or DEFAULT_PATH
+    where = mount_point(path) if path else (declared.mount if declared else None) or DEFAULT_PATH
     if server_word:
         server = desk.own(
             resolve.one(seen.servers, server_word, "server", desk.site, prefer=desk.is_ours), "server", server_word
         )
     else:
-        server = _usual_server(desk, volume, declared, seen.servers)
+        server = usual_server(desk, volume.mark, seen.servers, (declared.server or "") if declared else "")
     _check(volume, server, seen)
     if mounting:
         shell.require_our_key(server, seen.keypairs)
-    with _held(server):
+    with held(server):
         changed = _attach(desk, volume, server, seen)
         volume = desk.cloud.volumes.get(volume.id)
         device = next((at.device for at in volume.attachments if at.server_id == server.id), "")
@@ -125,7 +122,7 @@ def detach(desk: Desk, word: str, *, unmounting: bool) -> tuple[Volume, list[Ser
             raise Conflict(
                 f"the server {server.name} boots from the volume {volume.name}", todo="delete the server first"
             )
-        with _held(desk.own(server, "server", server.name)):
+        with held(desk.own(server, "server", server.name)):
             if unmounting and server.state is State.READY:
                 shell.require_our_key(server, seen.keypairs)
                 _unmount(desk, volume, server)
@@ -160,38 +157,3 @@ def _declared(volume: Volume) -> VolumeSpec | None:
     record = next((record for record in Journal().labs() if record.name == volume.mark.lab), None)
     spec = load(record.source, record.settings).spec if record else None
     return next((one for one in spec.volumes if one.name == volume.name), None) if spec else None
-
-
-def _usual_server(desk: Desk, volume: Volume, declared: VolumeSpec | None, servers: Iterable[Server]) -> Server:
-    """The server that is meant when none is named: where it is attached, what the lab file says, the only one of the lab."""
-    own_lab = volume.mark.lab if volume.mark and volume.mark.lab != NO_LAB else None
-    lab = own_lab or session.pick(Journal(), None).name
-    mark = Mark(lab, desk.me.user_id)
-    mine = [server for server in servers if server.mark == mark and server.state is State.READY]
-    named = [server for server in mine if declared and server.name == declared.server]
-    if len(named or mine) == 1:
-        return (named or mine)[0]
-    if mine:
-        raise UsageError(
-            f"the lab {lab} has several servers", todo="name one with --server: " + ", ".join(one.name for one in mine)
-        )
-    raise NotFound(
-        f"no server of the lab {lab} runs at {desk.site}", todo=f"run `chiops up {lab}`, or name a server with --server"
-    )
-
-
-def _held(server: Server) -> AbstractContextManager[None]:
-    """Nobody brings the server's lab up or down meanwhile."""
-    lab = server.mark.lab if server.mark else NO_LAB
-    return nullcontext() if lab == NO_LAB else lab_lock(lab)
-
-
-def _path(text: str) -> str:
-    from pydantic import TypeAdapter, ValidationError
-
-    from chiops.lab.fields import AbsolutePath
-
-    try:
-        return str(TypeAdapter(AbsolutePath).validate_python(text))
-    except ValidationError as error:
-        raise UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error

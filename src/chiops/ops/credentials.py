@@ -70,10 +70,11 @@ def create(desk: Desk, *, another: bool = False) -> tuple[Ec2Credential, bool]:
     ours = _marked(desk.cloud.identity.ec2_credentials(), desk.mark)
     if ours and not another:
         return ours[-1], False
-    return _make(desk, desk.mark), True
+    return make(desk, desk.mark), True
 
 
-def _make(desk: Desk, mark: Mark) -> Ec2Credential:
+def make(desk: Desk, mark: Mark) -> Ec2Credential:
+    """A new credential with that mark, journaled."""
     with desk.change("create", NOUN, "", mark) as (task, entry):
         made = desk.cloud.identity.create_ec2_credential(mark=mark)
         entry.resource = made.access
@@ -130,7 +131,7 @@ def rotate(desk: Desk, word: str | None, confirm: Confirm) -> Rotated:
     if not old:
         raise NotFound(f"you have no EC2 credential at {desk.site} yet", todo="make one with `chiops creds create`")
     confirm(f"Make a new key and revoke {', '.join(one.access for one in old)}?")
-    new = _make(desk, old[0].mark or desk.mark)
+    new = make(desk, old[0].mark or desk.mark)
     for one in old:
         _take(desk, one)
     return Rotated(new, tuple(old))

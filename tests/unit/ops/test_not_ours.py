@@ -11,7 +11,7 @@ import pytest
 
 from chiops.cloud.base import Keypair, Rule, State
 from chiops.errors import Conflict, Declined, NotOurs
-from chiops.ops import addresses, credentials, groups, keypairs, leases, servers
+from chiops.ops import addresses, credentials, groups, keypairs, leases, mounts, servers
 from chiops.ops.desk import Desk
 from chiops.resources.lease import servers_on
 from tests.unit.ops.site import LABS, MINE, THEIRS, Touched, address, credential, desk, group, lease, server
@@ -49,6 +49,8 @@ COMMANDS: dict[str, Callable[[Desk], object]] = {
     "secgroup detach": lambda at: groups.detach(at, "in", "n"),
     "secgroup create": lambda at: groups.create(at, "g", [Rule("tcp", 80, 80)], "", yes),
     "keypair delete": lambda at: keypairs.delete(at, "k", yes),
+    "bucket mount": lambda at: mounts.mount(at, at, "b", "n", "/mnt/object", "rclone", writable=False),
+    "bucket unmount": lambda at: mounts.unmount(at, at, "b", "n"),
     "creds revoke": lambda at: credentials.revoke(at, "abcdef", yes),
     "creds rotate": lambda at: credentials.rotate(at, "abcdef", yes),
 }
@@ -65,7 +67,8 @@ def test_it_is_refused_before_anything_is_asked_of_the_site(command: str, mark: 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_same_command_would_change_what_is_ours(command: str) -> None:
     """Otherwise the refusals above would prove nothing."""
-    with pytest.raises(Touched):
+    further = Conflict if command.startswith("bucket") else Touched  # on to whether its ssh key is this machine's
+    with pytest.raises(further):
         COMMANDS[command](theirs_everywhere(MINE))
 
 
