@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import sysconfig
 import threading
@@ -127,6 +128,9 @@ def _run(
     )
     config.prepare()
     config.command.extend(map(str, playbooks[1:]))
+    if setpriv := shutil.which("setpriv"):
+        # Killed outright, we can't end it, and what goes on on the node would meet what the next command does there
+        config.command[:0] = [setpriv, "--pdeathsig", "TERM"]
     runner_set = {"ANSIBLE_CALLBACK_PLUGINS", "ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_RETRY_FILES_ENABLED"}
     inherited = {key: value for key, value in config.env.items() if not key.startswith("ANSIBLE_") or key in runner_set}
     config.env = {**inherited, **_settings(folder, forks)}

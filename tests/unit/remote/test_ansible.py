@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from chiops.cloud.base import Node
 from chiops.errors import RemoteFailed, UsageError
 from chiops.remote.ansible import run_playbook
 from chiops.remote.connection import ConnectionFailed, Fault
+from tests.support.poll import wait_for
 
 SECRET = "s3cr3t-{{ braces }}"
 
@@ -112,6 +114,18 @@ def test_leaving_stops_ansible_and_all_that_it_started(
         run_playbook("long", [node])
     assert gone(tmp_path / "on")
     assert not any(thread.name == "ansible" for thread in threading.enumerate())
+
+
+def test_ansible_ends_with_a_chiops_that_is_killed(books: Path, node: Node, ssh_log: Path, tmp_path: Path) -> None:
+    stay(books, tmp_path)
+    chiops = multiprocessing.get_context("fork").Process(target=run_playbook, args=("long", [node]))
+    chiops.start()
+    try:
+        wait_for("the task", (tmp_path / "on").exists, within=60)
+    finally:
+        chiops.kill()
+        chiops.join()
+    assert gone(tmp_path / "on")
 
 
 def test_a_run_that_takes_too_long_is_stopped_with_all_that_it_started(
