@@ -30,6 +30,15 @@ def _names(file: Path, folder: str) -> bool:
         return False
 
 
+def _lives_on(mountinfo: Path, folder: str) -> bool:
+    """Whether something is mounted from there. What is mounted at its usual place was only copied with this machine's mounts."""
+    try:
+        lines = mountinfo.read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(folder in line and folder not in line.split()[4] for line in lines)
+
+
 def _processes(folder: str) -> set[str]:
     found, ours = set(), Path("/proc/self/ns/mnt").readlink()
     for entry in Path("/proc").iterdir():
@@ -42,7 +51,7 @@ def _processes(folder: str) -> set[str]:
             if (
                 _names(entry / "cmdline", folder)
                 or _names(entry / "environ", folder)
-                or (elsewhere and _names(entry / "mountinfo", folder))
+                or (elsewhere and _lives_on(entry / "mountinfo", folder))
             ):
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
                 found.add(f"process {entry.name}: {command[:120]}")

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,20 @@ def test_a_process_is_found_by_its_environment(tmp_path: Path) -> None:
     with waiting(XDG_STATE_HOME=str(tmp_path)) as pid:
         (found,) = leftovers(tmp_path)
         assert found.startswith(f"process {pid}:")
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="mount namespaces need root and unshare")
+@pytest.mark.parametrize(("mount", "found"), [(["--bind", "{}", "/mnt"], True), (["-t", "tmpfs", "x", "{}"], False)])
+def test_a_node_is_found_by_its_mounts_and_a_mere_copy_of_them_is_none(
+    tmp_path: Path, mount: list[str], found: bool
+) -> None:
+    with chdir(tmp_path):  # so that no command line names it
+        words = " ".join(mount).format(".")
+        script = ["unshare", "--mount", "sh", "-c", f"mount {words}; echo; read end"]
+        with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            process.stdout.readline()
+            assert [one.split(":")[0] for one in leftovers(tmp_path)] == [f"process {process.pid}"] * found
 
 
 def test_the_network_bears_the_name_that_the_site_gives_it(tmp_path: Path) -> None:
