@@ -58,7 +58,9 @@ class VolumeKind:
 
     def settle(self, wanted: VolumeWanted, found: object, bench: Workbench) -> Volume:  # noqa: ARG002
         found = expect(Volume, found)
-        return waiting.until_ready(bench.cloud.volumes.get, found, noun=self.noun, timeout_s=READY_TIMEOUT_S)
+        # Whether it ever held anything is not known, so it is a person who deletes it
+        todo = f"if nothing was ever written to it, `chiops volume delete {found.name}`, then `up` makes another"
+        return waiting.until_ready(bench.cloud.volumes.get, found, noun=self.noun, timeout_s=READY_TIMEOUT_S, todo=todo)
 
     def mend(self, wanted: VolumeWanted, found: object, bench: Workbench) -> Volume:
         found = expect(Volume, found)

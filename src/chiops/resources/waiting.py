@@ -63,15 +63,16 @@ def until(
 
 
 def until_ready(
-    get: Callable[[str], R], resource: R, *, noun: str, timeout_s: float, states: tuple[State, ...] = ()
+    get: Callable[[str], R], resource: R, *, noun: str, timeout_s: float, states: tuple[State, ...] = (), todo: str = ""
 ) -> R:
-    """Poll ``get`` until the resource is READY or IN_USE (or in ``states``); FAILED raises `ResourceFailed` with its fault."""
+    """Poll ``get`` until the resource is READY or IN_USE (or in ``states``); FAILED raises `ResourceFailed` with its fault and
+    what is ``todo``."""
     wanted = states or (State.READY, State.IN_USE)
 
     def look(current: R | None = None) -> R | None:
         current = current or get(resource.id)
         if current.state is State.FAILED:
-            raise ResourceFailed(f"the {noun} {resource.name} failed ({current.status})", why=current.fault)
+            raise ResourceFailed(f"the {noun} {resource.name} failed ({current.status})", why=current.fault, todo=todo)
         return current if current.state in wanted else None
 
     return look(resource) or until(look, what=f"{noun} {resource.name} becoming ready", timeout_s=timeout_s)
