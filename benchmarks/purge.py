@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from chiops.cloud.base import S3Access, S3Endpoint
+from chiops.errors import Conflict
 from chiops.s3 import client as s3
 from chiops.s3.purge import purge
 from tests.support.weed import serve
@@ -40,11 +41,12 @@ FILLERS = 16
 
 @dataclass(frozen=True)
 class Place:
-    """A bucket, and Swift's way to it where there is one: storage URL and token."""
+    """A bucket, Swift's way to it where there is one (storage URL and token), and how it is made again: some take it along."""
 
     name: str
     access: S3Access
     swift: tuple[str, str] | None = field(default=None, repr=False)
+    renew: Callable[[], None] = lambda: None
 
 
 def chiops(place: Place) -> None:
@@ -90,12 +92,12 @@ def rclone_purge(program: str) -> Callable[[Place], None]:
 
 
 def swiftclient_delete(place: Place) -> None:
-    """python-swiftclient's own: ``swift delete --prefix '' CONTAINER``, which keeps the container."""
+    """python-swiftclient's own: ``swift delete CONTAINER``, with the container."""
     from swiftclient.service import SwiftService
 
     assert place.swift
     url, token = place.swift
-    options = {"os_storage_url": url, "os_auth_token": token, "auth_version": "3", "prefix": ""}
+    options = {"os_storage_url": url, "os_auth_token": token, "auth_version": "3"}
     with SwiftService(options=options) as service:
         for _ in service.delete(container=place.access.bucket):
             pass
@@ -134,8 +136,12 @@ def fill(access: S3Access, objects: int) -> None:
 
 def left(access: S3Access) -> int:
     """How many objects a listing shows."""
-    pages = s3.client(access).get_paginator("list_objects_v2").paginate(Bucket=access.bucket)
-    return sum(page["KeyCount"] for page in pages)
+    client = s3.client(access)
+    try:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=access.bucket)
+        return sum(page["KeyCount"] for page in pages)
+    except client.exceptions.NoSuchBucket:
+        return 0
 
 
 @contextmanager
@@ -166,9 +172,15 @@ def cloud_place(name: str) -> Iterator[Place]:
             access = S3Access(bucket=word, endpoint=cloud.objects.endpoint(), access=key.access, secret=key.secret)
             connection = openstack.connect(cloud=name)
             url = connection.object_store.get_endpoint()
+
+            def renew() -> None:
+                with suppress(Conflict):
+                    cloud.objects.create(word, mark=mark)
+
             try:
-                yield Place(f"{name} ({access.endpoint.provider})", access, (url, connection.auth_token))
+                yield Place(f"{name} ({access.endpoint.provider})", access, (url, connection.auth_token), renew)
             finally:
+                renew()
                 purge(access)
                 cloud.objects.delete(word)
         finally:
@@ -193,12 +205,14 @@ def measure(place: Place, tools: Mapping[str, Callable[[Place], None]], objects:
     remained: dict[str, int] = dict.fromkeys(tools, 0)
     for turn in range(rounds):
         for name in random.Random(turn).sample(sorted(tools), len(tools)):
+            place.renew()
             fill(place.access, objects)
             begun = time.perf_counter()
             tools[name](place)
             seconds[name].append(time.perf_counter() - begun)
             remained[name] = max(remained[name], left(place.access))
             print(f"{place.name}: {name} {seconds[name][-1]:.1f} s, {remained[name]} left", file=sys.stderr)
+            place.renew()
             purge(place.access)
     ours = statistics.median(seconds["chiops"])
     yield f"\n{place.name}, {objects:,} objects, {rounds} rounds, load {os.getloadavg()[0]:.1f}\n"
