@@ -10,16 +10,13 @@ from chiops.lab.journal import Journal
 from chiops.lab.loader import load
 from chiops.lab.spec import VolumeSpec
 from chiops.lab.volumes import DEFAULT_PATH, mount, unmount
-from chiops.ops import resolve, shell
+from chiops.ops import shell
 from chiops.ops.desk import NO_LAB, Desk
-from chiops.ops.usual import held, mount_point, usual_server
+from chiops.ops.usual import held, mount_point, our_server, usual_server
 from chiops.ops.volumes import NOUN, find
 from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Seen
 from chiops.resources.volume import AttachmentKind, AttachmentWanted
-
-SSH_TIMEOUT_S = 120.0
-"""A server that is active may still boot."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +51,7 @@ def attach(desk: Desk, word: str, server_word: str | None, path: str | None, *, 
     declared = _declared(volume)
     where = mount_point(path) if path else (declared.mount if declared else None) or DEFAULT_PATH
     if server_word:
-        server = desk.own(
-            resolve.one(seen.servers, server_word, "server", desk.site, prefer=desk.is_ours), "server", server_word
-        )
+        server = our_server(desk, seen.servers, server_word)
     else:
         server = usual_server(desk, volume.mark, seen.servers, (declared.server or "") if declared else "")
     _check(volume, server, seen)
@@ -68,7 +63,7 @@ def attach(desk: Desk, word: str, server_word: str | None, path: str | None, *, 
         device = next((at.device for at in volume.attachments if at.server_id == server.id), "")
         if not mounting:
             return Attached(volume, server, device, "", changed)
-        shell.wait(desk, server, SSH_TIMEOUT_S)
+        shell.wait(desk, server, shell.BOOTING_TIMEOUT_S)
         changed = bool(mount(shell.node(desk, server), volume, where)) or changed
         return Attached(volume, server, device, where, changed)
 

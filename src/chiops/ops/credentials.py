@@ -70,11 +70,10 @@ def create(desk: Desk, *, another: bool = False) -> tuple[Ec2Credential, bool]:
     ours = _marked(desk.cloud.identity.ec2_credentials(), desk.mark)
     if ours and not another:
         return ours[-1], False
-    return make(desk, desk.mark), True
+    return _make(desk, desk.mark), True
 
 
-def make(desk: Desk, mark: Mark) -> Ec2Credential:
-    """A new credential with that mark, journaled."""
+def _make(desk: Desk, mark: Mark) -> Ec2Credential:
     with desk.change("create", NOUN, "", mark) as (task, entry):
         made = desk.cloud.identity.create_ec2_credential(mark=mark)
         entry.resource = made.access
@@ -131,7 +130,7 @@ def rotate(desk: Desk, word: str | None, confirm: Confirm) -> Rotated:
     if not old:
         raise NotFound(f"you have no EC2 credential at {desk.site} yet", todo="make one with `chiops creds create`")
     confirm(f"Make a new key and revoke {', '.join(one.access for one in old)}?")
-    new = make(desk, old[0].mark or desk.mark)
+    new = _make(desk, old[0].mark or desk.mark)
     for one in old:
         _take(desk, one)
     return Rotated(new, tuple(old))

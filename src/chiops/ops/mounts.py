@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chiops.cloud.base import Node, S3Access, Server, State
 from chiops.errors import Conflict
-from chiops.ops import resolve, shell
+from chiops.ops import credentials, shell
 from chiops.ops.buckets import NOUN
-from chiops.ops.credentials import make
 from chiops.ops.desk import Desk
-from chiops.ops.usual import held, mount_point, usual_server
+from chiops.ops.usual import held, mount_point, our_server, usual_server
 from chiops.remote import fuse
 
-DEFAULT_PATH = "/mnt/object"
-SSH_TIMEOUT_S = 120.0
-"""A server that is active may still boot."""
 _OURS = re.compile(r"Bucket (\S+) at (/\S*)")
 """What the units of our mounts call themselves."""
 _CONFIG = "rclone-buckets.conf"
@@ -63,7 +59,7 @@ def mount(
         store.own(bucket, NOUN, name)
     wanted = BucketMount(name, server.name, where, backend.backend, not writable)
     with held(server):
-        shell.wait(desk, server, SSH_TIMEOUT_S)
+        shell.wait(desk, server, shell.BOOTING_TIMEOUT_S)
         node = shell.node(desk, server)
         taken = _mounted(node).get(where) or _other(node, where)
         if taken not in ("", name):
@@ -94,7 +90,7 @@ def unmount(desk: Desk, store: Desk, name: str, server_word: str | None) -> list
 
     server = _server(desk, store, name, server_word)
     with held(server):
-        shell.wait(desk, server, SSH_TIMEOUT_S)
+        shell.wait(desk, server, shell.BOOTING_TIMEOUT_S)
         node = shell.node(desk, server)
         found = [BucketMount(name, server.name, path) for path, at in _mounted(node).items() if at == name]
         if found:
@@ -107,7 +103,7 @@ def unmount(desk: Desk, store: Desk, name: str, server_word: str | None) -> list
 def _server(desk: Desk, store: Desk, bucket: str, word: str | None) -> Server:
     seen = desk.look("servers", "keypairs")
     if word:
-        server = desk.own(resolve.one(seen.servers, word, "server", desk.site, prefer=desk.is_ours), "server", word)
+        server = our_server(desk, seen.servers, word)
     else:
         server = usual_server(desk, store.cloud.objects.get(bucket).mark, seen.servers)
     if server.state is not State.READY:
@@ -137,9 +133,7 @@ def _other(node: Node, path: str) -> str:
 
 def _access(store: Desk, server: Server, bucket: str) -> S3Access:
     """The key of the server's lab, so that it goes with the lab."""
-    mark = server.mark
-    assert mark is not None  # noqa: S101 - it is ours
-    there = [one for one in store.cloud.identity.ec2_credentials() if one.mark == mark]
-    key = there[0] if there else make(store, mark)
+    assert server.mark is not None  # noqa: S101 - it is ours
+    key, _ = credentials.create(replace(store, lab=server.mark.lab))
     endpoint = store.cloud.objects.endpoint()
     return S3Access(bucket=bucket, endpoint=endpoint, access=key.access, secret=key.secret)

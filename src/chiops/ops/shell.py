@@ -16,6 +16,10 @@ SYNC_TIMEOUT_S = 120.0
 """What is not written by then is lost with the server, so it is given time."""
 
 
+BOOTING_TIMEOUT_S = 120.0
+"""A server that is active may still boot."""
+
+
 def machine_keypair(desk: Desk, keypairs: Iterable[Keypair]) -> str:
     """The name under which the site knows this machine's key; registered if it does not yet.
 

@@ -1,4 +1,4 @@
-"""What is meant where a person names no server, and what may not be done to one meanwhile."""
+"""The server that something goes to, named or not, and what may not be done to it meanwhile."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from chiops.errors import NotFound, UsageError
 from chiops.lab import session
 from chiops.lab.journal import Journal
 from chiops.lab.lock import lab_lock
+from chiops.ops import resolve
 from chiops.ops.desk import NO_LAB, Desk
 
 
@@ -38,6 +39,15 @@ def usual_server(desk: Desk, mark: Mark | None, servers: Iterable[Server], decla
     raise NotFound(
         f"no server of the lab {lab} runs at {desk.site}", todo=f"run `chiops up {lab}`, or name a server with --server"
     )
+
+
+def our_server(desk: Desk, servers: Iterable[Server], word: str) -> Server:
+    """The server of ours of that name or id; one of others is meant only where none of ours has the name.
+
+    Raises:
+        NotOurs: it is not ours.
+    """
+    return desk.own(resolve.one(servers, word, "server", desk.site, prefer=desk.is_ours), "server", word)
 
 
 def held(server: Server) -> AbstractContextManager[None]:

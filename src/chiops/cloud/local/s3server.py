@@ -66,9 +66,7 @@ class S3Server:
         with locked(self._home / "lock"):
             # Docker first: one that died may have left a server, running or not
             self._site.engine.client()
-            if self.running():
-                self._wait_until_answers()
-                self._tell()
+            if self._catch_up():
                 return
             with progress.task("Start the S3 server"):
                 self._start()
@@ -76,9 +74,15 @@ class S3Server:
     def apply(self) -> None:
         """Tell the server, if it runs, which keys there are now; returns when it knows the new ones and refuses the revoked."""
         with locked(self._home / "lock"):
-            if self.running():
-                self._wait_until_answers()
-                self._tell()
+            self._catch_up()
+
+    def _catch_up(self) -> bool:
+        """Have a running server answer and know its keys; False if none runs."""
+        if not self.running():
+            return False
+        self._wait_until_answers()
+        self._tell()
+        return True
 
     def _tell(self) -> None:
         if not (news := self._keys.untold()):
