@@ -170,7 +170,7 @@ def _nodes(lab: Lab, planned: Plan, places: Places) -> list[Node]:
     for spec in lab.spec.servers:
         server = bench.get("server", spec.name, Server)
         if spec.floating_ip:
-            # The service may take a while to show an address at its server.
+            # The server was read before its address was bound.
             address = bench.get("floating_ip", spec.name, FloatingIp).address
             server = replace(server, floating_address=address)
         servers.append(server)

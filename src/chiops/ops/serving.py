@@ -18,7 +18,6 @@ from chiops.ops import booting, resolve, shell
 from chiops.ops.desk import Desk
 from chiops.ops.placing import BARE_METAL, Place, find_place
 from chiops.ops.servers import NOUN, SSH_TIMEOUT_S, Shown, await_active, described
-from chiops.resources import waiting
 from chiops.resources.floating_ip import FloatingIpKind, FloatingIpWanted
 from chiops.resources.kind import Seen
 
@@ -137,12 +136,4 @@ def _bind(desk: Desk, server: Server, seen: Seen) -> Server:
         address = FloatingIpKind().make(FloatingIpWanted(server.name), bench)
         entry.resource = address.id
         task.finish(address.address)
-    return waiting.until(
-        lambda: _with_address(desk.cloud.compute.get(server.id), address.address),
-        what=f"{server.name} having the address {address.address}",
-        timeout_s=60,
-    )
-
-
-def _with_address(server: Server, address: str) -> Server | None:
-    return server if server.floating_address == address else None
+    return desk.cloud.compute.get(server.id)

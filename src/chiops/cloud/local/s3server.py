@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from chiops import progress
@@ -152,6 +153,7 @@ class S3Server:
             api.start(made["Id"])
         try:
             self._wait_until_answers()
+            self._wait(lambda: self._has_store(made["Id"]), START_S, "find what it stores")
         except ChiopsError:
             self._remove()
             raise
@@ -179,6 +181,14 @@ class S3Server:
     def _wait_until_answers(self) -> None:
         address = self._site.subnet().s3_address
         self._wait(lambda: _demands_key(address), START_S, "answer")
+
+    def _has_store(self, container_id: str) -> bool:
+        # One that has ended meanwhile has none; why it ended is told by who waits
+        with suppress(CloudError), translated("Asking the S3 server for its store"):
+            api: Any = self._site.engine.client().api
+            asked = api.exec_create(container_id, list(seaweed.TOPOLOGY), stderr=False)
+            return seaweed.has_store(api.exec_start(asked["Id"]).decode(errors="replace"))
+        return False
 
     def _wait_for_verdict(self, access: str, secret: str, *, accepted: bool) -> None:
         from chiops.s3 import client as s3

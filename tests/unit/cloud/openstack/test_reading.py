@@ -86,10 +86,25 @@ def test_a_server_in_error_shows_its_fault_and_odd_ones_break_nothing(stub: Stub
     booted_from_volume = nova(2, metadata={"chiops-flavor": "m1.small"})
     odd = {"id": "s3", "name": None, "status": None, "metadata": None, "addresses": None, "flavor": None}
     stub.on("GET", f"{PATHS['compute']}/servers/detail", Answer(200, {"servers": [broken, booted_from_volume, odd]}))
+    stub.on("GET", "/network/v2.0/floatingips", Answer(200, {"floatingips": []}))
     one, two, three = cloud.compute.list()
     assert (one.state, one.fault, one.mark) == (State.FAILED, "No valid host was found.", MARK)
     assert (two.flavor, two.image, two.mark) == ("m1.small", "", None)
     assert (three.state, three.name) == (State.PENDING, "")
+
+
+def test_an_address_is_at_the_server_that_neutron_says(stub: Stub, cloud: OpenStackCloud) -> None:
+    copy = {"net": [{"version": 4, "addr": "10.0.0.5", "OS-EXT-IPS:type": "fixed"},
+                    {"version": 4, "addr": "192.0.2.7", "OS-EXT-IPS:type": "floating"}]}  # fmt: skip
+    one, two = nova(1, addresses=copy), nova(2, addresses=copy)
+    bound = {"id": "ip", "floating_ip_address": "192.0.2.7", "port_id": "p", "port_details": {"device_id": "s2"}}
+    stub.on("GET", f"{PATHS['compute']}/servers/detail", Answer(200, {"servers": [one, two]}))
+    for item in (one, two):
+        stub.on("GET", f"{PATHS['compute']}/servers/{item['id']}", Answer(200, {"server": item}))
+    stub.on("GET", "/network/v2.0/floatingips", Answer(200, {"floatingips": [bound]}))
+    assert [found.floating_address for found in cloud.compute.list()] == ["", "192.0.2.7"]
+    assert [cloud.compute.get(id_).floating_address for id_ in ("s1", "s2")] == ["", "192.0.2.7"]
+    assert cloud.compute.get("s1").fixed_address == "10.0.0.5"
 
 
 def test_a_bucket_that_appears_meanwhile_keeps_no_mark_of_ours(stub: Stub, cloud: OpenStackCloud) -> None:
@@ -220,7 +235,7 @@ def test_lists_cost_the_same_whatever_the_project_holds(stub: Stub, cloud: OpenS
         return len(stub.asked) - before
 
     asked(1)  # signs in and learns the services' versions
-    assert asked(3) == asked(200) == len(LISTS)
+    assert asked(3) == asked(200) == len(LISTS) + 1, "servers are listed by Nova, and their addresses by Neutron"
 
 
 def test_marks_come_through(stub: Stub, cloud: OpenStackCloud) -> None:
