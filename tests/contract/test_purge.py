@@ -119,10 +119,14 @@ def test_parts_of_large_objects_go_with_them_and_what_else_is_there_stays(cloud:
         listed = [{"path": f"/{parts}/static/1", "size_bytes": 5}]
         swift.put(f"/{bucket}/static?multipart-manifest=put", data=json.dumps(listed), raise_exc=True)
         swift.put(f"/{bucket}/whole", data=b"12345", raise_exc=True)
-        assert cloud.objects.purge_segments(bucket) == 3
-        assert swift.get(f"/{parts}").text.split("\n") == ["of somebody else/1", ""]
+        # Ceph's gateway does not say what a static large object consists of
+        told = cloud.objects.endpoint().provider != "Ceph"
+        assert cloud.objects.purge_segments(bucket) == (3 if told else 2)
+        left = ["of somebody else/1"] if told else ["of somebody else/1", "static/1"]
+        assert swift.get(f"/{parts}").text.splitlines() == left
         assert cloud.objects.purge_segments(bucket) == 0
         assert purge(access).objects == 3
     finally:
-        swift.delete(f"/{parts}/of somebody else/1")
+        for name in swift.get(f"/{parts}").text.splitlines():
+            swift.delete(f"/{parts}/{name}")
         assert swift.delete(f"/{parts}").status_code == 204
