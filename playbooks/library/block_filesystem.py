@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.block_content import Content, inspect
+from ansible.module_utils.block_content import Content, Unread, inspect
 from ansible.module_utils.block_devices import (
     Disk,
     appears,
@@ -68,9 +68,10 @@ options:
     type: int
     default: 60
   scan_timeout:
-    description: Seconds for reading the whole disk, beyond a thousand samples, before it is called blank.
+    description:
+      - Seconds for reading the whole disk, without which it is not called blank; a disk that takes longer is an error.
     type: int
-    default: 20
+    default: 3000
 author: chiops
 """
 
@@ -113,7 +114,14 @@ grow:
 
 def prepare(disk: Disk, wanted: dict[str, Any], check: bool) -> dict[str, Any]:
     """Bring the disk to where its filesystem can be mounted, and tell what it is."""
-    content = inspect(disk, wanted["scan_timeout"])
+    try:
+        content = inspect(disk, wanted["scan_timeout"])
+    except Unread as error:
+        raise Refused(
+            f"only the first {error.bytes >> 30} of {disk.size >> 30} GiB could be read in {wanted['scan_timeout'] // 60} min; they "
+            "are blank, but what is not read is not formatted. If you know that the volume is new, make a filesystem on it yourself: "
+            "chiops then mounts it"
+        ) from error
     if content.foreign:
         raise Refused(
             f"the volume holds {content.foreign}; chiops mounts plain filesystems and never formats what is not blank"
@@ -197,7 +205,7 @@ def main() -> None:
             "label": {"type": "str", "default": ""},
             "owner": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 60},
-            "scan_timeout": {"type": "int", "default": 20},
+            "scan_timeout": {"type": "int", "default": 3000},
         },
         supports_check_mode=True,
     )

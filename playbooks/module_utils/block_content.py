@@ -12,11 +12,12 @@ from ansible.module_utils.block_devices import Disk, appears, is_claimed, run
 
 UNFINISHED = "chiops-unfinished"
 """Name of a partition of ours from before it is formatted until that is done. So after a kill we know it for our own."""
-CHUNK = 1 << 20
-SAMPLES = 1024
-SAMPLE = 64 << 10
-ENDS = 4 * CHUNK
-ZEROS = bytes(ENDS)
+CHUNK = 64 << 10
+ZEROS = bytes(CHUNK)
+SAMPLES, SAMPLE = 1024, CHUNK
+ENDS = 64 * CHUNK
+STRETCH = 1024 * CHUNK
+"""What is read between two looks at the clock, and then dropped from the page cache."""
 
 KINDS = {
     "LVM2_member": "an LVM physical volume",
@@ -76,6 +77,14 @@ class Content:
     table: Table | None = field(default=None, compare=False)
 
 
+class Unread(Exception):
+    """A disk could not be read to its end in time, so nobody knows whether it is blank; ``bytes`` of it were."""
+
+    def __init__(self, bytes: int) -> None:  # noqa: A002
+        super().__init__()
+        self.bytes = bytes
+
+
 def probe(path: str) -> Probe:
     """What a device holds by its signatures, read past every cache."""
     done = run("blkid", "-p", "-o", "export", path)
@@ -111,9 +120,12 @@ def table_of(path: str) -> Table | None:
 
 
 def first_byte(path: str, size: int, budget_s: float) -> int | None:
-    """Where a byte is that is not zero; None if none was found.
+    """Where a byte is that is not zero; None if there is none.
 
-    Both ends and a thousand places between are always read, and then all the rest for as long as ``budget_s`` allows.
+    Both ends and a thousand places between are read first, since that is where content mostly shows soon, and then all of it.
+
+    Raises:
+        Unread: that took longer than ``budget_s`` seconds, and nothing was found so far.
     """
     step = max(SAMPLE, size // SAMPLES)
     places = [(0, ENDS), (max(0, size - ENDS), ENDS), *((at, SAMPLE) for at in range(0, size, step))]
@@ -123,11 +135,12 @@ def first_byte(path: str, size: int, budget_s: float) -> int | None:
         for start, length in places:
             if (at := _nonzero(handle, start, length)) is not None:
                 return at
-        for start in range(0, size, CHUNK):
+        for start in range(0, size, STRETCH):
             if time.monotonic() > deadline:
-                break
-            if (at := _nonzero(handle, start, CHUNK)) is not None:
+                raise Unread(start)
+            if (at := _nonzero(handle, start, STRETCH)) is not None:
                 return at
+            os.posix_fadvise(handle, start, STRETCH, os.POSIX_FADV_DONTNEED)
     finally:
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(handle)
@@ -135,14 +148,24 @@ def first_byte(path: str, size: int, budget_s: float) -> int | None:
 
 
 def _nonzero(handle: int, start: int, length: int) -> int | None:
-    data = os.pread(handle, length, start)
-    if data == ZEROS[: len(data)]:
-        return None
-    return start + len(data) - len(data.lstrip(b"\0"))
+    """Where the first byte is that is not zero. One buffer is read into again and again: four times as fast as new ones."""
+    buffer = bytearray(CHUNK)
+    for at in range(start, start + length, CHUNK):
+        got = os.preadv(handle, [buffer], at)
+        if buffer != ZEROS:
+            read = bytes(buffer[:got])
+            return at + got - len(read.lstrip(b"\0"))
+        if got < CHUNK:
+            break
+    return None
 
 
 def inspect(disk: Disk, budget_s: float) -> Content:
-    """What is on a disk. Only what shows no sign whatever of anything is blank."""
+    """What is on a disk. Only what was read from end to end and shows no sign whatever of anything is blank.
+
+    Raises:
+        Unread: it could not be read in ``budget_s`` seconds.
+    """
     whole = probe(disk.path)
     if whole.mixed:
         return Content(foreign=f"signatures of several kinds ({', '.join(signatures(disk.path))})")

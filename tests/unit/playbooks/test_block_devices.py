@@ -163,7 +163,7 @@ def test_one_byte_anywhere_is_not_blank(tmp_path: Path, at: int, byte: int) -> N
 
 
 @tools
-def test_without_time_for_the_whole_the_ends_and_samples_are_read(tmp_path: Path) -> None:
+def test_the_ends_and_samples_are_read_first(tmp_path: Path) -> None:
     for at in (0, 4 * MIB - 1, 256 * MIB - 1, 128 * MIB + 7):
         path = tmp_path / str(at)
         sparse = disk(path, 256 * MIB)
@@ -171,6 +171,17 @@ def test_without_time_for_the_whole_the_ends_and_samples_are_read(tmp_path: Path
             file.seek(at)
             file.write(b"x")
         assert block_content.first_byte(sparse.path, sparse.size, 0) == at
+
+
+@tools
+def test_what_was_not_read_to_its_end_is_not_blank(tmp_path: Path) -> None:
+    sparse = disk(tmp_path / "d", 256 * MIB)
+    with (tmp_path / "d").open("r+b") as file:
+        file.seek(100 * MIB + 100 * 1024)  # between two samples
+        file.write(b"x")
+    with pytest.raises(block_content.Unread):
+        block_content.inspect(sparse, -1)
+    assert block_content.inspect(sparse, 20).foreign == f"data of no known kind (at byte {100 * MIB + 100 * 1024})"
 
 
 @tools
