@@ -117,10 +117,10 @@ def prepare(disk: Disk, wanted: dict[str, Any], check: bool) -> dict[str, Any]:
     try:
         content = inspect(disk, wanted["scan_timeout"])
     except Unread as error:
+        read = f"the first {error.bytes >> 30} of {disk.size >> 30} GiB were read in {wanted['scan_timeout'] // 60} min"
         raise Refused(
-            f"only the first {error.bytes >> 30} of {disk.size >> 30} GiB could be read in {wanted['scan_timeout'] // 60} min; they "
-            "are blank, but what is not read is not formatted. If you know that the volume is new, make a filesystem on it yourself: "
-            "chiops then mounts it"
+            f"the volume is not known to be blank: {read}, without a sign of anything; "
+            "if you know that nothing is on it, make a filesystem there yourself, and chiops mounts that"
         ) from error
     if content.foreign:
         raise Refused(
