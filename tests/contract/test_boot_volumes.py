@@ -66,6 +66,14 @@ def refused_or_failed(cloud: Cloud, scratch: Scratch, new_server: NewServer, boo
         wait_for("server gone", lambda at=left: is_gone(lambda: cloud.compute.get(at)), within=scratch.target.patience)  # type: ignore[misc]
 
 
+def test_a_rebuild_never_overwrites_what_a_server_boots_from(cloud: Cloud, image: Image, new_server: NewServer) -> None:
+    server = new_server(boot_volume=BootVolume(size_gib=SIZE_GIB, delete_on_termination=True))
+    with pytest.raises(InvalidRequest):
+        cloud.compute.rebuild(server.id, image.id)
+    assert cloud.compute.get(server.id).state is State.READY
+    root_volume(cloud, server)
+
+
 def test_a_volume_that_holds_no_system_is_refused(scratch: Scratch, new_server: NewServer) -> None:
     with pytest.raises((Conflict, InvalidRequest)):
         new_server(boot_volume=BootVolume(volume_id=scratch.volume().id, delete_on_termination=False))

@@ -146,7 +146,10 @@ def rebuild(
     ] = None,
     wait: WaitOption = False,
 ) -> None:
-    """Give a server of ours a new root disk; its address, security groups and volumes stay."""
+    """Give a server of ours a new root disk; its address, security groups and volumes stay.
+
+    One that boots from a volume is refused: what is on volumes is not overwritten.
+    """
     from chiops.ops import servers
     from chiops.ops.desk import opened
 

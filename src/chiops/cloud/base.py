@@ -102,7 +102,8 @@ class Leases(Protocol):
 
 
 class Compute(Protocol):
-    """Nova's and Glance's part. ``rebuild`` keeps address and volumes; ``console_log`` is the boot log's tail.
+    """Nova's and Glance's part. ``rebuild`` keeps address and volumes, and refuses a server that boots from one; ``console_log``
+    is the boot log's tail.
 
     A server that neither comes nor goes shows the address that `Network.floating_ips` says leads to it, from the moment it does.
     """

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chiops.cloud.base import Server, State
+from chiops.cloud.base import Server, State, Volume
 from chiops.errors import Conflict, InvalidRequest
 from chiops.ops import resolve, shell
 from chiops.ops.desk import Confirm, Desk
-from chiops.resources import waiting
+from chiops.resources import booting, waiting
 from chiops.resources.floating_ip import FloatingIpKind
 from chiops.resources.kind import Seen
 from chiops.resources.server import READY_TIMEOUT_S, ServerKind
@@ -148,12 +148,11 @@ def rebuild(desk: Desk, word: str, confirm: Confirm, *, image: str | None = None
 
     Raises:
         NotOurs: it is not ours.
-        InvalidRequest: it says no image, because it was booted from a volume, and none is given.
+        InvalidRequest: it boots from a volume, which would be overwritten.
     """
     seen = desk.look("servers", "images", "keypairs", "volumes")
     server = desk.own(find(desk, seen.servers, word), NOUN, word)
-    if not (image or server.image):
-        raise InvalidRequest(f"{server.name} says no image that it was made from", todo="name one with --image")
+    _require_own_disk(desk, server, seen.volumes)
     chosen = resolve.one(seen.images, image or server.image, "image", desk.site)
     if wait:
         shell.require_our_key(server, seen.keypairs)
@@ -168,6 +167,21 @@ def rebuild(desk: Desk, word: str, confirm: Confirm, *, image: str | None = None
     if wait:
         shell.wait(desk, ready, SSH_TIMEOUT_S)
     return ready
+
+
+def _require_own_disk(desk: Desk, server: Server, volumes: Iterable[Volume]) -> None:
+    """Nova writes the image onto the volume that a server boots from, also onto one that was kept for what is on it."""
+    root = booting.root_disk(server, volumes)
+    if root is None and server.image:  # one that was made from an image says so
+        return
+    kept = root.name if root and desk.is_ours(root) else ""
+    on_it = (
+        f"on that volume with --boot-from {kept}, or on a new one with --boot-volume" if kept else "with --boot-volume"
+    )
+    raise InvalidRequest(
+        f"{server.name} boots from {f'the volume {kept}' if kept else 'a volume'}, which a rebuild would overwrite",
+        todo=f"run `chiops server delete {server.name}`, then make it again {on_it}",
+    )
 
 
 def wait(desk: Desk, word: str, timeout_s: float) -> Server:

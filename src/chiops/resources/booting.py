@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chiops.cloud.base import Attachment, BootVolume, Image, Server, Volume
@@ -30,6 +31,13 @@ def is_root_disk(attachment: Attachment) -> bool:
     return attachment.device.removeprefix("/dev/") in _ROOT_DEVICES
 
 
+def root_disk(server: Server, volumes: Iterable[Volume]) -> Volume | None:
+    """The volume that the server boots from; None if it is none of those."""
+    return next(
+        (one for one in volumes if any(at.server_id == server.id and is_root_disk(at) for at in one.attachments)), None
+    )
+
+
 def require_fit(wanted: BootWanted, image: Image) -> None:
     """Raise InvalidRequest if the image does not fit into the volume."""
     if wanted.size_gib < image.min_disk_gib:
@@ -44,13 +52,9 @@ def difference(wanted: BootWanted | None, server: Server, bench: Workbench) -> D
     volumes = {volume.id: volume for volume in bench.seen.volumes}
     if not set(server.volumes) <= set(volumes):
         return None
-    root = next((volume for volume in volumes.values() if _boots(volume, server)), None)
+    root = root_disk(server, volumes.values())
     has = OWN if root is None else _told(root, bench)
     return Difference(FIELD, has, str(wanted or OWN)) if has != str(wanted or OWN) else None
-
-
-def _boots(volume: Volume, server: Server) -> bool:
-    return any(at.server_id == server.id and is_root_disk(at) for at in volume.attachments)
 
 
 def _told(root: Volume, bench: Workbench) -> str:

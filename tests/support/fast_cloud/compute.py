@@ -92,6 +92,8 @@ class FastCompute:
             row = self._world.need("server", server_id, "server")
             if image_id not in {image.id for image in IMAGES}:
                 raise NotFound(f"there is no image {image_id}")
+            if any((one.body["at"] or {}).get("server") == server_id and _is_root(one) for one in store.rows("volume")):
+                raise InvalidRequest(f"the server {row.name} boots from a volume")
             row.body["image"] = image_id
             return _server(self._world.heads(row, "BUILD", "ACTIVE"), store)
 
@@ -120,6 +122,10 @@ class FastCompute:
         # Nova gives it neither name nor mark
         body = {"size": boot.size_gib, "bootable": True, "at": at, "ends_with_server": boot.delete_on_termination}
         store.add(Row("volume", "", self._world.user, None, "in-use", 0, "", body))
+
+
+def _is_root(volume: Row) -> bool:
+    return bool(volume.body["at"]["device"] == "/dev/vda")
 
 
 def _check_boots(world: World, boot: BootVolume | None) -> None:

@@ -24,7 +24,7 @@ def yes(question: str) -> None:
 def theirs_everywhere(mark: object = THEIRS) -> Desk:
     return desk(
         leases_=[lease(mark=mark)],
-        servers=[server(mark=mark, security_groups=("in",))],
+        servers=[server(mark=mark, security_groups=("in",), image="img-1")],
         addresses=[address(mark=mark), address("192.0.2.8", mark=mark, server_id="id-n")],
         groups=[group("g", Rule("tcp", 22, 22), mark=mark), group("in", mark=mark)],
         keypairs=[Keypair(id="k", name="k", mark=mark, public_key="ssh-ed25519 AAAA")],  # type: ignore[arg-type]

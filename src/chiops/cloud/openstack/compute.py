@@ -15,7 +15,7 @@ from chiops.cloud.openstack.network import OpenStackNetwork
 from chiops.cloud.openstack.once import REQUEST, once, word
 from chiops.cloud.openstack.servers import FLAVOR, LEASE, server
 from chiops.cloud.openstack.site import Site
-from chiops.errors import Conflict
+from chiops.errors import Conflict, InvalidRequest
 
 PAGE = 1000
 """Images per request; Glance's own choice would be 25."""
@@ -173,8 +173,14 @@ class OpenStackCompute:
         return next((it.flavor_name for it in lease.reservations if it.id == request.reservation_id), "")
 
     def rebuild(self, server_id: str, image_id: str) -> Server:
-        """Start over from an image; name, key pair, address, groups and volumes stay."""
+        """Start over from an image; name, key pair, address, groups and volumes stay.
+
+        Raises:
+            InvalidRequest: it boots from a volume; from microversion 2.93 on Nova would write the image onto that.
+        """
         with self._site.doing(f"rebuilding the server {server_id}", f"server {server_id}"):
+            if not server(self._nova.get_server(server_id)).image:
+                raise InvalidRequest(f"the server {server_id} boots from a volume, which a rebuild would overwrite")
             return server(self._nova.rebuild_server(server_id, image=image_id))
 
     def reboot(self, server_id: str) -> None:

@@ -14,7 +14,7 @@ from chiops.cloud.base import Mark, State
 from chiops.cloud.openstack.cloud import OpenStackCloud
 from chiops.cloud.openstack.leases import lease
 from chiops.cloud.openstack.volumes import volume
-from chiops.errors import Auth, Conflict, NotFound
+from chiops.errors import Auth, Conflict, InvalidRequest, NotFound
 from tests.unit.cloud.openstack.conftest import MARK
 from tests.unit.cloud.openstack.stub import PATHS, PROJECT, USER, Answer, Stub
 
@@ -91,6 +91,17 @@ def test_a_server_in_error_shows_its_fault_and_odd_ones_break_nothing(stub: Stub
     assert (one.state, one.fault, one.mark) == (State.FAILED, "No valid host was found.", MARK)
     assert (two.flavor, two.image, two.mark) == ("m1.small", "", None)
     assert (three.state, three.name) == (State.PENDING, "")
+
+
+def test_a_volume_that_a_server_boots_from_is_not_written_over(stub: Stub, cloud: OpenStackCloud) -> None:
+    path = f"{PATHS['compute']}/servers/s1"
+    stub.on("GET", path, Answer(200, {"server": nova(1)}))  # with a volume for its root disk Nova says no image
+    stub.on("POST", f"{path}/action", Answer(202, {"server": nova(1)}))
+    with pytest.raises(InvalidRequest, match="boots from a volume"):
+        cloud.compute.rebuild("s1", "img")
+    assert stub.count("POST", f"{path}/action") == 0
+    stub.on("GET", path, Answer(200, {"server": nova(1, image={"id": "img"})}))
+    assert cloud.compute.rebuild("s1", "img").id == "s1"
 
 
 def test_an_address_is_at_the_server_that_neutron_says(stub: Stub, cloud: OpenStackCloud) -> None:
