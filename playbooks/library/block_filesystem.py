@@ -19,8 +19,8 @@ from ansible.module_utils.block_devices import (
     find_disk,
     mounted_from,
     mounts_of,
-    run,
     size_of,
+    udevadm,
     unit_name,
 )
 from ansible.module_utils.block_format import (
@@ -161,7 +161,7 @@ def stable_name(disk: Disk, content: Content) -> str:
     uuid = content.filesystem.uuid if content.filesystem else ""
     by_uuid = f"/dev/disk/by-uuid/{uuid}"
     if not Path(by_uuid).exists():
-        run("udevadm", "trigger", content.device)
+        udevadm("trigger", content.device)
     if uuid and appears(by_uuid) and os.path.realpath(by_uuid) == os.path.realpath(content.device):
         return by_uuid
     if disk.link:

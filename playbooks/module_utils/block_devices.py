@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterable
@@ -37,6 +38,12 @@ def run(*command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
+def udevadm(*words: str) -> None:
+    """Have udev catch up, where there is one: a node without it shows its disks all the same."""
+    if shutil.which("udevadm"):
+        run("udevadm", *words)
+
+
 def links(volume: str) -> list[str]:
     """The names by id that a volume may have, over the buses that there are."""
     short = volume[:SERIAL_CHARACTERS]
@@ -63,7 +70,7 @@ def find_disk(volume: str, wait_s: float = 0.0, root: str = "/") -> Disk | None:
             return Disk(path, link, size_of(path))
         if time.monotonic() >= deadline:
             return None
-        run("udevadm", "settle", "--timeout=5")
+        udevadm("settle", "--timeout=5")
         time.sleep(0.5)
 
 
@@ -106,7 +113,7 @@ def appears(path: str, wait_s: float = 10.0) -> bool:
     while not Path(path).exists():
         if time.monotonic() > deadline:
             return False
-        run("udevadm", "settle", "--timeout=5")
+        udevadm("settle", "--timeout=5")
         time.sleep(0.1)
     return True
 

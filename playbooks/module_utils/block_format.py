@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible.module_utils.block_content import UNFINISHED, Content, filesystem_size, table_of
-from ansible.module_utils.block_devices import Disk, appears, number, run, size_of
+from ansible.module_utils.block_devices import Disk, appears, number, run, size_of, udevadm
 
 if TYPE_CHECKING:
     import pwd
@@ -35,11 +35,11 @@ def partition(disk: Disk) -> None:
 
 def tell_kernel(disk: Disk) -> None:
     """Have the partitions' device files show what the table says."""
-    run("udevadm", "settle", f"--timeout={APPEARS_S}")
+    udevadm("settle", f"--timeout={APPEARS_S}")
     if not Path(f"/sys/dev/block/{number(disk.path)}/loop").exists():
         # A disk in use is not read anew as a whole; each partition can be told. On loop devices the site's udevadm does it.
         run("partx", "--update", disk.path)
-        run("udevadm", "settle", f"--timeout={APPEARS_S}")
+        udevadm("settle", f"--timeout={APPEARS_S}")
 
 
 def make_filesystem(disk: Disk, label: str, owner: pwd.struct_passwd) -> None:
