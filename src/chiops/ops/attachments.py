@@ -18,6 +18,9 @@ from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Seen
 from chiops.resources.volume import AttachmentKind, AttachmentWanted
 
+_HALTED = {"PAUSED": "unpause", "SUSPENDED": "resume", "RESCUE": "unrescue"}
+"""Servers that stand still with all they have mounted, and what has them go on. Those that are shut down have unmounted it."""
+
 
 @dataclass(frozen=True)
 class Attached:
@@ -102,7 +105,7 @@ def detach(desk: Desk, word: str, *, unmounting: bool) -> tuple[Volume, list[Ser
         The volume, and the servers that it was taken from; none if it was attached to none.
 
     Raises:
-        Conflict: something uses it, which is named; or a server boots from it.
+        Conflict: something uses it, which is named; a server boots from it; or one is halted that may have it mounted.
         NotOurs: the volume or its server is not.
     """
     seen = desk.look("volumes", "servers", "keypairs")
@@ -118,12 +121,25 @@ def detach(desk: Desk, word: str, *, unmounting: bool) -> tuple[Volume, list[Ser
                 f"the server {server.name} boots from the volume {volume.name}", todo="delete the server first"
             )
         with held(desk.own(server, "server", server.name)):
-            if unmounting and server.state is State.READY:
-                shell.require_our_key(server, seen.keypairs)
-                _unmount(desk, volume, server)
+            if unmounting:
+                _let_go(desk, volume, server, seen)
             _take(desk, volume, attachment, server, seen)
         taken.append(server)
     return desk.cloud.volumes.get(volume.id), taken
+
+
+def _let_go(desk: Desk, volume: Volume, server: Server, seen: Seen) -> None:
+    """Have nothing on the server use the volume: it unmounts it, or is shut down."""
+    if server.state is State.READY:
+        shell.require_our_key(server, seen.keypairs)
+        _unmount(desk, volume, server)
+    elif server.state is State.PENDING or server.status in _HALTED:
+        verb = _HALTED.get(server.status)
+        raise Conflict(
+            f"the server {server.name} is {server.status} and may have {volume.name} mounted, so it stays attached",
+            todo=(f"run `openstack server {verb} {server.name}` first" if verb else "wait until the server is active")
+            + "; or add --no-unmount, which loses what the server has not written yet",
+        )
 
 
 def _unmount(desk: Desk, volume: Volume, server: Server) -> None:
