@@ -11,9 +11,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from chiops.cloud.base import S3Access
-from chiops.errors import DataError, InvalidRequest
+from chiops.errors import CloudError, DataError
+from chiops.names import format_bytes
 from chiops.s3 import client as s3
 from chiops.s3.deletion import Deleter, Entry, Outcome
+from chiops.s3.listing import entries, uploads
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -33,6 +35,20 @@ class Purged:
     versions: int = 0
     uploads: int = 0
 
+    def __add__(self, other: Purged) -> Purged:
+        return Purged(
+            self.objects + other.objects,
+            self.bytes + other.bytes,
+            self.versions + other.versions,
+            self.uploads + other.uploads,
+        )
+
+    def words(self) -> str:
+        """For people: ``1,200 objects (5.0 MiB), 3 old versions``."""
+        more = {"old versions": self.versions, "unfinished uploads": self.uploads}
+        objects = f"{self.objects:,} objects ({format_bytes(self.bytes)})"
+        return ", ".join([objects, *(f"{count:,} {what}" for what, count in more.items() if count)])
+
 
 def purge(access: S3Access, *, on_progress: Callable[[Purged], None] = lambda _: None) -> Purged:
     """Delete everything in the bucket ``access.bucket``; the bucket itself stays. What is gone already is no error.
@@ -42,7 +58,8 @@ def purge(access: S3Access, *, on_progress: Callable[[Purged], None] = lambda _:
         on_progress: told the totals after every batch, from this thread.
 
     Raises:
-        DataError: something cannot be deleted, or is being added as fast as we delete; names one such key.
+        DataError: something cannot be deleted, or is being added as fast as we delete; names one such key, and says how much
+            went and how much did not.
         NotFound, Auth, Transient, Timeout: as the S3 server says.
     """
     with s3.translated(f"Emptying the bucket {access.bucket}"):
@@ -58,7 +75,8 @@ class _Purge:
         self._gate = Gate(IN_FLIGHT)
         self._on_progress = on_progress
         self._total = Purged()
-        self._stuck: Outcome | None = None
+        self._stuck: tuple[Entry, CloudError] | None = None
+        self._refused = 0
 
     def run(self) -> Purged:
         """Passes until one finds nothing. Each must find less than the one before, or we stop."""
@@ -72,11 +90,11 @@ class _Purge:
     def _pass(self) -> int:
         """Delete all that is listed now; how much that was."""
         found = 0
-        self._stuck = None
+        self._stuck, self._refused = None, 0
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="purge") as pool:
             running: set[Future[Outcome]] = set()
             try:
-                for batch in _batches(self._entries()):
+                for batch in _batches(entries(self._lister, self._bucket)):
                     found += len(batch)
                     running.add(pool.submit(self._delete, batch))
                     running = self._collect(running, until=IN_FLIGHT - 1)
@@ -100,58 +118,40 @@ class _Purge:
 
     def _count(self, outcome: Outcome) -> None:
         if outcome.failed:
-            self._stuck = outcome
+            self._stuck = outcome.failed[0]
+            self._refused += len(outcome.failed)
         current = [entry for entry in outcome.deleted if entry.current]
-        self._add(
-            objects=len(current),
-            size=sum(entry.size for entry in current),
-            versions=len(outcome.deleted) - len(current),
-        )
+        self._add(Purged(len(current), sum(entry.size for entry in current), len(outcome.deleted) - len(current)))
 
-    def _add(self, *, objects: int = 0, size: int = 0, versions: int = 0, uploads: int = 0) -> None:
-        total = self._total
-        self._total = Purged(
-            total.objects + objects, total.bytes + size, total.versions + versions, total.uploads + uploads
-        )
+    def _add(self, gone: Purged) -> None:
+        self._total += gone
         self._on_progress(self._total)
-
-    def _entries(self) -> Iterator[Entry]:
-        """All that is in the bucket, page by page while earlier pages are being deleted."""
-        if not self._versioned():
-            for page in self._lister.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
-                for item in page.get("Contents", []):
-                    yield Entry(item["Key"], size=item.get("Size", 0))
-            return
-        for versions in self._lister.get_paginator("list_object_versions").paginate(Bucket=self._bucket):
-            for version in versions.get("Versions", []):
-                yield Entry(version["Key"], version["VersionId"], version.get("Size", 0), current=version["IsLatest"])
-            for marker in versions.get("DeleteMarkers", []):
-                yield Entry(marker["Key"], marker["VersionId"], current=False)
-
-    def _versioned(self) -> bool:
-        """Whether there can be versions; a server that does not know the question has none."""
-        try:
-            with s3.translated("asking for versioning"):
-                return bool(self._lister.get_bucket_versioning(Bucket=self._bucket).get("Status"))
-        except InvalidRequest:
-            return False
 
     def _abort_uploads(self) -> int:
         aborted = 0
-        for page in self._lister.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket):
+        for page in uploads(self._lister, self._bucket):
             for upload in page.get("Uploads", []):
                 _abort(self._lister, self._bucket, upload["Key"], upload["UploadId"])
                 aborted += 1
         if aborted:
-            self._add(uploads=aborted)
+            self._add(Purged(uploads=aborted))
         return aborted
 
     def _no_progress(self, left: int) -> DataError:
-        what = f"The bucket {self._bucket} cannot be emptied, {left} entries are left"
         if self._stuck is None:
-            return DataError(what, why="something is still writing to it", todo="stop what writes to it and try again")
-        entry, error = self._stuck.failed[0]
-        return DataError(what, why=f"{entry.key!r} would not go: {error.why or error.what}")
+            return DataError(
+                f"The bucket {self._bucket} cannot be emptied: {self._total.words()} are gone, {left:,} are there",
+                why="something is still writing to it",
+                todo="stop what writes to it and try again",
+            )
+        entry, error = self._stuck
+        return not_emptied(self._bucket, self._total, self._refused, entry.key, error.why or error.what)
+
+
+def not_emptied(bucket: str, gone: Purged, left: int, key: str, why: str) -> DataError:
+    """The error that says what went and how many keys would not, and names one of them."""
+    told = f"{gone.words()} are gone, {left:,} would not go, such as {key!r}"
+    return DataError(f"The bucket {bucket} cannot be emptied: {told}", why=why)
 
 
 def _abort(client: S3Client, bucket: str, key: str, upload: str) -> None:

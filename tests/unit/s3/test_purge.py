@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -74,17 +76,23 @@ def test_a_server_that_stays_overloaded_is_named() -> None:
 
 
 def test_a_key_that_will_not_go_is_named_and_the_others_go() -> None:
-    bucket = Bucket(["a", "b", "locked", "z"])
-    bucket.stuck = {"locked": "AccessDenied"}
-    with serving(bucket) as access, pytest.raises(DataError, match=r"'locked' would not go.*not allowed"):
+    bucket = Bucket(["a", "b", "locked", "x", "y", "z"])
+    bucket.stuck = {"locked": "AccessDenied", "y": "AccessDenied"}
+    bucket.uploads = ["half"]
+    with serving(bucket) as access, pytest.raises(DataError) as told:
         purge.purge(access)
-    assert bucket.keys == ["locked"]
+    assert bucket.keys == ["locked", "y"]
+    assert re.fullmatch(
+        r"The bucket b cannot be emptied: 4 objects \(40 B\), 1 unfinished uploads are gone, 2 would not go, "
+        r"such as '(locked|y)': the S3 key is not allowed to do that\.",
+        told.value.sentence(),
+    )
 
 
 def test_a_key_that_cannot_go_right_now_is_tried_again() -> None:
     bucket = Bucket(["a", "b"])
     bucket.stuck = {"a": "InternalError"}
-    with serving(bucket) as access, pytest.raises(DataError, match=r"'a' would not go"):
+    with serving(bucket) as access, pytest.raises(DataError, match=r"1 would not go, such as 'a'"):
         purge.purge(access)
     assert bucket.batches == 3 * deletion.ATTEMPTS, "all attempts, until a pass found no less than the one before"
 
@@ -92,7 +100,10 @@ def test_a_key_that_cannot_go_right_now_is_tried_again() -> None:
 def test_somebody_who_keeps_writing_does_not_keep_us() -> None:
     bucket = Bucket(["a", "b"])
     bucket.refills = True
-    with serving(bucket) as access, pytest.raises(DataError, match="still writing"):
+    with (
+        serving(bucket) as access,
+        pytest.raises(DataError, match=r"objects .* are gone, 2 are there: .*still writing"),
+    ):
         purge.purge(access)
 
 

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from chiops.cloud.openstack.errors import classify
 from chiops.cloud.openstack.site import Site
 from chiops.errors import CloudError, DataError, NotFound, Timeout, Transient
+from chiops.s3.purge import Purged, not_emptied
 
 BATCH = 1000
 """Objects per request. Swift takes ten times as many, but deletes them two at a time before it answers."""
@@ -46,21 +47,37 @@ def empty(
 
     Raises:
         NotFound: there is no such container.
-        DataError: an object would not go; names it.
+        DataError: objects would not go; names one, and says how many went and how many did not. All others are gone.
     """
-    objects = size = stale = 0
+    total, stale = Purged(), 0
     with Swift(site, container) as swift:
-        while page := swift.listed():
-            gone = swift.delete([item["name"] for item in page])
-            if not gone:
-                stale += 1
-                if stale > STALE:
-                    raise DataError(f"the bucket {container} still lists objects that are gone", todo="try again later")
-                sleep(PAUSE_S)
+        while True:
+            gone, listed, refused = _pass(swift, total.objects, on_progress)
+            total += gone
+            if not listed:
+                return total.objects, total.bytes
+            if gone.objects:
                 continue
-            objects, size = objects + gone, size + sum(int(item.get("bytes") or 0) for item in page)
-            on_progress(objects)
-    return objects, size
+            if refused:
+                key, why = next(iter(refused.items()))
+                raise not_emptied(container, total, len(refused), key, why)
+            stale += 1
+            if stale > STALE:
+                raise DataError(f"the bucket {container} still lists objects that are gone", todo="try again later")
+            sleep(PAUSE_S)
+
+
+def _pass(swift: Swift, before: int, on_progress: Callable[[int], None]) -> tuple[Purged, bool, dict[str, str]]:
+    """Ask for all to go that is listed now: what went, whether anything was listed, and which keys would not go and why."""
+    gone, listed, refused, marker = Purged(), False, dict[str, str](), ""
+    while page := swift.listed(marker):
+        listed, marker = True, str(page[-1]["name"])
+        count, stuck = swift.try_delete([item["name"] for item in page])
+        refused |= stuck
+        if count:
+            gone += Purged(count, sum(int(item.get("bytes") or 0) for item in page if item["name"] not in stuck))
+            on_progress(before + gone.objects)
+    return gone, listed, refused
 
 
 class Swift:
@@ -91,18 +108,31 @@ class Swift:
         with self._site.doing("signing in"):
             return str(self._site.conn.session.get_token())
 
-    def listed(self) -> Sequence[dict[str, Any]]:
-        """The first objects that are there now."""
+    def listed(self, marker: str = "") -> Sequence[dict[str, Any]]:
+        """The first objects that are there now, of those behind ``marker``."""
         token = self._token
         with self._doing("listing the objects"):
             _, page = self._client.get_container(
-                self._url, token, self._container, limit=BATCH, http_conn=self._connection
+                self._url, token, self._container, marker=marker or None, limit=BATCH, http_conn=self._connection
             )
         found: Sequence[dict[str, Any]] = page
         return found
 
     def delete(self, names: Sequence[str]) -> int:
-        """Delete these; how many were there."""
+        """Delete these; how many were there.
+
+        Raises:
+            DataError: one would not go; names it.
+        """
+        gone, refused = self.try_delete(names)
+        if refused:
+            key, why = next(iter(refused.items()))
+            what = f"the bucket {self._container} cannot be emptied"
+            raise DataError(what, why=f"{key!r} would not go: {why}", todo="run the command again")
+        return gone
+
+    def try_delete(self, names: Sequence[str]) -> tuple[int, dict[str, str]]:
+        """Delete these: how many were there, and which would not go, each with the object store's reason."""
         token, folder = self._token, quote(self._container, safe="")
         with self._doing("deleting the objects"):
             _, body = self._client.post_account(
@@ -113,16 +143,19 @@ class Swift:
                 data="".join(f"{folder}/{quote(name)}\n" for name in names),
                 http_conn=self._connection,
             )
-        told = json.loads(body)
-        if errors := told.get("Errors"):
-            path, status = errors[0][0], errors[0][1]
-            what = f"the bucket {self._container} cannot be emptied"
-            raise DataError(what, why=f"{path!r} would not go: {status}", todo="run the command again")
+        if not body:  # bulk-delete is a part that a Swift may do without
+            raise CloudError(
+                f"the bucket {self._container} cannot be emptied without a key to S3",
+                why=f"the object store at {self._site.facts.name} knows no bulk-delete",
+                todo="sign in with your password, which gets a key",
+            )
+        with self._doing("deleting the objects"):
+            told = json.loads(body)
+        refused = {unquote(path).lstrip("/").partition("/")[2]: str(why) for path, why in told.get("Errors") or ()}
         gone = int(told.get("Number Deleted") or 0)
-        if not gone and not told.get("Number Not Found"):
-            status = told.get("Response Status") or "no object was deleted"
-            raise DataError(f"the bucket {self._container} cannot be emptied", why=str(status))
-        return gone
+        if not gone and not refused and not told.get("Number Not Found"):
+            refused = dict.fromkeys(names, str(told.get("Response Status") or "no object was deleted"))
+        return gone, refused
 
     @contextmanager
     def _doing(self, what: str) -> Iterator[None]:

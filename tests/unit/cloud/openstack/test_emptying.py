@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, quote, unquote
 
 import pytest
 
 from chiops.cloud.openstack.cloud import OpenStackCloud
 from chiops.cloud.openstack.emptying import empty
-from chiops.errors import Auth, DataError, NotFound
+from chiops.errors import Auth, CloudError, DataError, NotFound
 from tests.unit.cloud.openstack.stub import PATHS, Answer, Stub
 
 ACCOUNT = PATHS["object-store"]
@@ -19,23 +19,26 @@ def nothing_more(_: object) -> None:
     """No pause, and no report."""
 
 
-def holding(stub: Stub, *names: str, lag: int = 0, **answer: Any) -> list[str]:
-    """A container that holds these; its listing shows what is gone for ``lag`` more looks."""
-    held, seen, lagging = list(names), list(names), [lag]
+def holding(stub: Stub, *names: str, lag: int = 0, page: int = 1000, stuck: str = "", **answer: Any) -> list[str]:
+    """A container that holds these; its listing shows what is gone for ``lag`` more looks, and ``stuck`` never goes."""
+    held, seen, lagging = sorted(names), sorted(names), [lag]
 
-    def listed(_: dict[str, Any]) -> Answer:
+    def listed(request: dict[str, Any]) -> Answer:
         if lagging[0] and not held:
             lagging[0] -= 1
         elif not lagging[0]:
             seen[:] = held
-        return Answer(200, [{"name": name, "bytes": 10} for name in seen])
+        after = parse_qs(request["query"]).get("marker", [""])[0]
+        return Answer(200, [{"name": name, "bytes": 10} for name in seen if name > after][:page])
 
     def deleted(request: dict[str, Any]) -> Answer:
         asked = [unquote(line).removeprefix("b/") for line in request["text"].splitlines()]
-        gone = [name for name in asked if name in held]
+        gone = [name for name in asked if name in held and name not in stuck]
+        kept = [name for name in asked if name in held and name in stuck]
         if not answer:
             held[:] = [name for name in held if name not in gone]
-        told = {"Number Deleted": len(gone), "Number Not Found": len(asked) - len(gone), "Errors": []}
+        told: dict[str, Any] = {"Number Deleted": len(gone), "Number Not Found": len(asked) - len(gone) - len(kept)}
+        told["Errors"] = [[quote(f"/b/{name}"), "409 Conflict"] for name in kept]
         return Answer(200, {**told, **answer})
 
     stub.on("GET", f"{ACCOUNT}/b", listed)
@@ -63,9 +66,27 @@ def test_one_that_never_comes_up_to_date_is_told(stub: Stub, cloud: OpenStackClo
         empty(cloud._site, "b", sleep=nothing_more)
 
 
-def test_an_object_that_would_not_go_is_named(stub: Stub, cloud: OpenStackCloud) -> None:
-    holding(stub, "a", Errors=[["/b/a", "409 Conflict"]])
-    with pytest.raises(DataError, match="'/b/a' would not go: 409 Conflict"):
+@pytest.mark.parametrize("page", [1, 2, 1000])
+def test_what_would_not_go_holds_up_nothing_else_and_is_told(stub: Stub, cloud: OpenStackCloud, page: int) -> None:
+    held = holding(stub, *"ab", "ü", *"cdefgh", stuck="aüc", page=page)
+    with pytest.raises(DataError) as told:
+        empty(cloud._site, "b")
+    assert held == ["a", "c", "ü"]
+    assert told.value.sentence() == (
+        "The bucket b cannot be emptied: 6 objects (60 B) are gone, 3 would not go, such as 'a': 409 Conflict."
+    )
+
+
+def test_a_batch_that_is_refused_as_a_whole_is_told(stub: Stub, cloud: OpenStackCloud) -> None:
+    holding(stub, "a", "b", **{"Number Deleted": 0, "Number Not Found": 0, "Response Status": "502 Bad Gateway"})
+    with pytest.raises(DataError, match=r"0 objects .* are gone, 2 would not go, such as 'a': 502 Bad Gateway"):
+        empty(cloud._site, "b")
+
+
+def test_a_swift_without_bulk_delete_says_so(stub: Stub, cloud: OpenStackCloud) -> None:
+    holding(stub, "a")
+    stub.on("POST", ACCOUNT, Answer(204))
+    with pytest.raises(CloudError, match="knows no bulk-delete"):
         empty(cloud._site, "b")
 
 
