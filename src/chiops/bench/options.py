@@ -9,6 +9,7 @@ from typing import Any, Literal
 from chiops.bench import emulation, formats
 from chiops.bench.formats import CacheName
 from chiops.errors import UsageError
+from chiops.loaders.memory import shared_memory_needed
 from chiops.names import suggestion
 from chiops.remote import fuse
 
@@ -16,6 +17,9 @@ SPLITS = ("training", "validation", "evaluation")
 _LEAST = {
     "repetitions": 1, "batch_size": 1, "batches": 0, "warmup_batches": 0, "seed": 0, "fetchers_in_flight": 0, "epochs": 1,
 }  # fmt: skip
+
+# No memory is taken by a limit, only by what lies there.
+_LEAST_SHARED, _SPARE_SHARED = 2 << 30, 256 << 20
 
 Access = Literal["random", "serial"]
 
@@ -44,7 +48,7 @@ class BenchOptions:
         warmup_batches: batches that are delivered but not timed.
         emulate: an accelerator's name, or seconds of compute per batch; "" for none. See `emulation`.
         seed: of sample order, arm order and bootstrap. Repetitions use ``seed``, ``seed + 1`` and so on.
-        batch_timeout_s: longest wait for one batch before the arm fails.
+        batch_timeout_s: longest wait for one batch before the arm fails; without workers nothing bounds it but the arm's time.
         arm_timeout_s: longest time for one arm, container included.
         memory: limit of the container's memory as Docker writes it (``4g``), None for all that the node has. A limit below a
             fifth of the split keeps the page cache from holding it.
@@ -84,6 +88,9 @@ class BenchOptions:
         for name in ("formats", "workers", "caches", "clients", "fetchers", "mounts", "access"):
             if not getattr(self, name):
                 raise UsageError(f"at least one of {name} is needed")
+        for name in ("batch_timeout_s", "arm_timeout_s"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"{name.removesuffix('_s').replace('_', '-')} must be more than no time")
         if any(count < 0 for count in self.workers):
             raise UsageError(f"workers must be at least 0, not {min(self.workers)}")
         _known("cache state", self.caches, ("cold", "warm"))
@@ -94,6 +101,12 @@ class BenchOptions:
         if 0 < self.batches <= self.warmup_batches:
             raise UsageError(f"of {self.batches} batches {self.warmup_batches} are for warm-up, so none is timed")
         emulation.seconds(self.emulate, self.batch_size)
+
+    @property
+    def shared_memory_bytes(self) -> int:
+        """What the container may use of /dev/shm: of what batches take at most, with head room for what libraries keep there."""
+        needed = max(shared_memory_needed(self.batch_size, count) for count in self.workers)
+        return max(_LEAST_SHARED, needed + needed // 4 + _SPARE_SHARED)
 
     @property
     def samples(self) -> int:

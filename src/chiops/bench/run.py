@@ -72,7 +72,7 @@ def perform(
         state="running",
         lab=options.lab,
         started=started,
-        options=options.as_json(),
+        options=options.as_json() | {"bucket": s3.bucket},
         planned_arms=len(planned.arms),
         left_out=planned.left_out,
         formats=facts_of(answer["formats"]),
@@ -194,9 +194,13 @@ def _feed(task: progress.Task) -> Event:
 
 
 def _launcher(ssh: Ssh, image: str, options: BenchOptions) -> Launch:
-    from chiops.remote.container import Limits, run_module
+    from chiops.remote.container import Advice, Limits, run_module
 
-    limits = Limits(memory=options.memory)
+    limits = Limits(memory=options.memory, shm_size=f"{options.shared_memory_bytes}b")
+    advice = Advice(
+        killed="take fewer --workers, a smaller --batch-size or a larger --memory, or a node with more memory",
+        late="allow more with --arm-timeout, or read less with --batches",
+    )
     always = (f"{DATA_ON_NODE}:/data:ro", f"{CACHE_ON_NODE}:/cache")
 
     def launch(config: dict[str, Any], volumes: Sequence[str], on_event: Event) -> dict[str, Any]:
@@ -209,6 +213,7 @@ def _launcher(ssh: Ssh, image: str, options: BenchOptions) -> Launch:
             limits=limits,
             on_event=on_event,
             timeout_s=options.arm_timeout_s,
+            advice=advice,
         )
 
     return launch

@@ -94,7 +94,7 @@ def prepare(ssh: Ssh, image: str, s3: S3Access, options: PrepareOptions, sending
         DataError: the images or what arrived in the bucket are damaged, or the source is no tree of classes.
         RemoteFailed: the container died, or the node was lost; the next run continues.
     """
-    from chiops.remote.container import run_module
+    from chiops.remote.container import Advice, run_module
 
     # Docker would make a folder of that name, if there were none.
     if options.file and ssh.run("test", "-f", options.file, check=False).returncode != 0:
@@ -102,8 +102,12 @@ def prepare(ssh: Ssh, image: str, s3: S3Access, options: PrepareOptions, sending
     if _is_on_node(options) and ssh.run("test", "-d", options.where.path, check=False).returncode != 0:
         raise NotFound(f"there is no folder {options.where.path} on {ssh.node.name}", todo="check the path")
 
+    advice = Advice(
+        killed="prepare again with fewer --threads or on a node with more memory; it continues where it stopped"
+    )
+
     def launch(config: dict[str, Any], mounts: Sequence[str], on_event: Event, feed: Iterable[bytes]) -> dict[str, Any]:
-        return run_module(ssh, image, "etl", config, mounts=mounts, on_event=on_event, feed=feed)
+        return run_module(ssh, image, "etl", config, mounts=mounts, on_event=on_event, feed=feed, advice=advice)
 
     return perform(launch, s3, options, sending)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
-from . import metrics, pipelines, vision
+from . import memory, metrics, pipelines, vision
 from .config import ArmConfig
 from .environment import capture, version
 from .failures import broken, short
-from .loader import Loader, shared_memory_needed
+from .loader import Loader
 from .network import interface_towards, resolve
 from .protocol import ArmError, Channel
 from .recorder import emulate, record
@@ -30,7 +29,7 @@ def run(config: ArmConfig, channel: Channel) -> dict[str, Any]:
     """Run the arm. A sample that fails raises `ArmError`; nothing is dropped."""
     prepare_torch()
     vision.torchvision()
-    _need_shared_memory(config)
+    memory.need(config)
     traffic = Traffic()
     traffic.watch_botocore()
     open_pipeline = pipelines.load(config)
@@ -54,7 +53,7 @@ def run(config: ArmConfig, channel: Channel) -> dict[str, Any]:
         channel.progress("samples", delivered, expected, "img")
 
     try:
-        with MemoryWatch() as memory:
+        with MemoryWatch() as watch:
             recording = record(
                 loader,
                 epochs=config.epochs,
@@ -64,7 +63,7 @@ def run(config: ArmConfig, channel: Channel) -> dict[str, Any]:
     except (RuntimeError, OSError, KeyError, ValueError) as error:
         raise broken(error, config, delivered) from error
     spent = spent_since(
-        before, memory.peak_bytes
+        before, watch.peak_bytes
     )  # the last batch has come, so the workers have ended and been waited for
     if delivered != expected:
         raise short(config, delivered, expected)
@@ -115,15 +114,3 @@ def _interface(config: ArmConfig) -> str | None:
     """The interface towards the object store."""
     place = resolve(config.s3.url) if config.s3 else None
     return interface_towards(place[0]) if place else None
-
-
-def _need_shared_memory(config: ArmConfig) -> None:
-    """Workers hand batches over in /dev/shm; too little of it ends them with a bare "Bus error"."""
-    filesystem = os.statvfs("/dev/shm")  # noqa: S108
-    free, needed = filesystem.f_bavail * filesystem.f_frsize, shared_memory_needed(config)
-    if needed > free:
-        raise ArmError(
-            f"{config.workers} workers with batches of {config.batch_size} need {needed >> 20} MiB of shared memory",
-            f"the container has {free >> 20} MiB",
-            "take fewer workers or smaller batches, or give the container a larger --shm-size",
-        )

@@ -26,14 +26,14 @@ def broken(error: Exception, config: ArmConfig, delivered: int) -> ArmError:
         return refusal(config) or ArmError(
             f"no batch came within {config.timeout_s:g} s, after {delivered} samples",
             "the pipeline still waits for its data",
-            "see with `chiops doctor` whether the object store answers; allow more time if it is only slow",
+            "see with `chiops doctor` whether the object store answers; allow more with --batch-timeout if it is only slow",
         )
     if "DataLoader worker" in text:
         found = _SIGNAL.search(text)
         return ArmError(
             f"a worker process ended after {delivered} samples",
             f"killed by signal {found[1].strip()}" if found else "it exited by itself",
-            "if memory ran out, take fewer workers or smaller batches; then run again",
+            "if memory ran out, take fewer --workers or a smaller --batch-size; then run again",
         )
     return ArmError(f"the pipeline failed after {delivered} samples", last_line(error))
 

@@ -8,15 +8,12 @@ from typing import Any
 
 from .config import ArmConfig
 from .layers import DECODE, FETCH, GETITEM, Durations, Watch
+from .memory import PREFETCH
 from .pipelines import Pipeline
 from .protocol import ArmError
 from .samples import Tally, combine, digest, epoch_order
 from .source import Failed, Item
 from .vision import CROP, decoder
-
-# DataLoader's own default, named because the shared memory needed depends on it.
-PREFETCH = 2
-BATCH_BYTES_PER_SAMPLE = 3 * CROP * CROP * 4
 
 
 class Collate:
@@ -122,9 +119,3 @@ def _checked(batch: tuple[Any, Any, Tally] | ArmError) -> Tally:
     if tuple(images.shape) != expected or images.dtype != torch.float32 or labels.dtype != torch.int64:
         raise ArmError(f"a batch has shape {tuple(images.shape)} of {images.dtype}, not {expected} of float32")
     return tally
-
-
-def shared_memory_needed(config: ArmConfig) -> int:
-    """Bytes of /dev/shm that batches in flight take: by worker those prefetched and one being made, and one consumed."""
-    batch = config.batch_size * BATCH_BYTES_PER_SAMPLE
-    return batch * (config.workers * (PREFETCH + 1) + 1) if config.workers else 0

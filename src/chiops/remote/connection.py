@@ -67,6 +67,10 @@ _WORDS: dict[Fault, tuple[str, str]] = {
 }
 
 
+class TimeUp(RemoteFailed):
+    """A command on a node did not end in the time that it was given."""
+
+
 class ConnectionFailed(RemoteFailed):
     """ssh did not reach the node, or lost it; ``fault`` says how."""
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -21,7 +22,8 @@ from chiops.errors import (
     Transient,
     UsageError,
 )
-from chiops.remote.connection import ConnectionFailed
+from chiops.names import format_duration
+from chiops.remote.connection import ConnectionFailed, TimeUp
 from chiops.remote.logs import new_log
 from chiops.remote.ssh import CommandFailed, Ssh
 
@@ -31,6 +33,7 @@ LABEL = "chiops=module"
 _TAIL_BYTES = 2000
 _PRINTED = "stdout: "
 _KILLED, _DOCKER_FAILED = 137, 125
+_NO_SPACE = "no space left on device"
 # One login does both: a run that was killed has left its container, and that goes before a new one takes its name.
 _LAUNCH = (
     'old=$(docker ps --all --quiet --filter "name=^/?$1\\$" --filter "label=$2"); '
@@ -71,6 +74,19 @@ class Limits:
         return words
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What a person can do, in options of the command that runs the module.
+
+    Args:
+        killed: when memory ran out.
+        late: when its time was up.
+    """
+
+    killed: str = "take a node with more memory"
+    late: str = "run it again"
+
+
 def run_module(
     ssh: Ssh,
     image: str,
@@ -82,6 +98,7 @@ def run_module(
     on_event: Callable[[Event], None] | None = None,
     timeout_s: float | None = None,
     feed: Iterable[bytes] = (),
+    advice: Advice | None = None,
 ) -> dict[str, Any]:
     """Run ``python -m MODULE`` in a fresh container and return its result.
 
@@ -95,14 +112,17 @@ def run_module(
         on_event: called for each event but the last, in the caller's thread.
         timeout_s: seconds until it is stopped, None for never.
         feed: what follows the configuration's line on stdin, asked for piece by piece in another thread.
+        advice: what can be done where the container's end is all that is known.
 
     Returns:
         The ``result`` that the module reported.
 
     Raises:
         ChiopsError: the failure that the module reported, by the class that its ``kind`` names.
-        RemoteFailed: the module died without a word, or the connection broke.
+        Capacity: the node's disk is too full for a container.
+        RemoteFailed: the module died without a word, its time was up, or the connection broke.
     """
+    advice = advice or Advice()
     name = f"chiops-{module}"
     arguments = [
         *("--rm", "--interactive", f"--name={name}", f"--label={LABEL}"),
@@ -131,7 +151,11 @@ def run_module(
         raise _lost(ssh, module, error) from error
     except CommandFailed as error:
         if outcome is None or outcome["event"] == "result":
-            raise _died(ssh, module, error.returncode, log) from error
+            raise _died(ssh, module, error.returncode, log, advice) from error
+    except TimeUp as error:
+        _remove(ssh, name)
+        given = format_duration(timedelta(seconds=timeout_s or 0))
+        raise TimeUp(f"{module} on {ssh.node.name} did not end within {given}", todo=advice.late) from error
     except BaseException:
         _remove(ssh, name)
         raise
@@ -164,13 +188,16 @@ def _lost(ssh: Ssh, module: str, error: ConnectionFailed) -> RemoteFailed:
     )
 
 
-def _died(ssh: Ssh, module: str, code: int, log: Path) -> RemoteFailed:
+def _died(ssh: Ssh, module: str, code: int, log: Path, advice: Advice) -> ChiopsError:
     where = f"{module} on {ssh.node.name}"
     if code == _KILLED:
         return RemoteFailed(
             f"{where} was killed, as happens when memory runs out",
-            todo=f"take fewer workers or a smaller batch, or a larger flavor; {log} has its last words",
+            todo=f"{advice.killed}; {log} has its last words",
         )
+    if code == _DOCKER_FAILED and _NO_SPACE in _tail(log).lower():
+        why = f"the container of {where} did not start: {_tail(log)}"
+        return Capacity(f"the disk of {ssh.node.name} is full", why=why, todo="make room on it, then run this again")
     if code == _DOCKER_FAILED:
         return RemoteFailed(f"the container of {where} did not start", why=_tail(log), todo="run `chiops up` again")
     return RemoteFailed(f"{where} failed with exit {code}", why=_tail(log), todo=f"look at {log}")

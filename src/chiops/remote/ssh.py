@@ -19,6 +19,7 @@ from chiops.errors import PrerequisiteMissing, RemoteFailed
 from chiops.remote.connection import (
     ConnectionFailed,
     Fault,
+    TimeUp,
     batch_options,
     classify,
     host_id,
@@ -219,9 +220,9 @@ class Ssh:
         if check and code:
             raise CommandFailed(self.node, command[0], code, complaint)
 
-    def _late(self, command: tuple[str, ...], timeout: float | None) -> RemoteFailed:
+    def _late(self, command: tuple[str, ...], timeout: float | None) -> TimeUp:
         what = f"`{command[0]}` on {self.node.name} did not end within {timeout:g} s"
-        return RemoteFailed(what, todo=f"look at the node: {self.command_line()}")
+        return TimeUp(what, todo=f"look at the node: {self.command_line()}")
 
 
 def _feed(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chiops.cloud.base import Node
-from chiops.errors import Auth, ChiopsError, RemoteFailed
-from chiops.remote.connection import ConnectionFailed, Fault
-from chiops.remote.container import Limits, run_module
+from chiops.errors import Auth, Capacity, ChiopsError, RemoteFailed
+from chiops.remote.connection import ConnectionFailed, Fault, TimeUp
+from chiops.remote.container import Advice, Limits, run_module
 from chiops.remote.ssh import Ssh
 from tests.unit.remote.conftest import program
 
@@ -114,6 +115,33 @@ def test_an_error_without_a_kind_is_a_remote_failure(ssh: Ssh) -> None:
 def test_a_death_without_a_word_is_explained(ssh: Ssh, code: int, words: str) -> None:
     with pytest.raises(RemoteFailed, match=words):
         run(ssh, "printed by a library", complain="first\nlast words", exit=code)
+
+
+def test_what_can_be_done_is_said_in_the_options_of_the_command(ssh: Ssh) -> None:
+    advice = Advice(killed="take fewer --threads", late="allow more with --arm-timeout")
+    with pytest.raises(RemoteFailed) as caught:
+        run_module(ssh, "img:1", "etl", {"say": [], "exit": 137}, advice=advice)
+    assert caught.value.todo.startswith("take fewer --threads; ")
+
+
+def test_a_module_that_takes_too_long_is_removed_and_says_how_to_allow_more(
+    ssh: Ssh, docker_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stream(*_command: str, **_how: Any) -> Iterator[str]:
+        (tmp_path / "left").write_text("abc123\n")
+        raise TimeUp("`sh` on node-1 did not end within 1800 s")
+
+    monkeypatch.setattr(Ssh, "stream", stream)
+    advice = Advice(late="allow more with --arm-timeout")
+    with pytest.raises(TimeUp, match=r"loaders on node-1 did not end within 30 min\. Allow more with --arm-timeout"):
+        run_module(ssh, "img:1", "loaders", {}, timeout_s=1800, advice=advice)
+    assert docker_log.read_text().splitlines()[-1] == "rm --force abc123"
+
+
+def test_a_node_whose_disk_is_full_is_said_to_have_one(ssh: Ssh) -> None:
+    said = "docker: Error response from daemon: mkdir /var/lib/docker/x: no space left on device."
+    with pytest.raises(Capacity, match="the disk of node-1 is full"):
+        run(ssh, complain=said, exit=125)
 
 
 def test_a_result_does_not_excuse_a_crash(ssh: Ssh) -> None:
