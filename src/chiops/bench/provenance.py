@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from chiops.remote.ssh import Ssh
 
 UNKNOWN = "unknown"
+_PLACE = ("src", "chiops")
+_COUNTS = ("src", "playbooks", "templates")
 
 _NO_LIMIT_FROM = 1 << 60  # cgroup v1 writes "no limit" as a very large number
 # A node may be a system container itself, and what runs in it cannot see its bounds: the node is asked.
@@ -31,16 +33,22 @@ def of_run(ssh: Ssh, image: str) -> dict[str, Any]:
         "image": image,
         "image_digest": _image_digest(ssh, image),
         "chiops": _version(),
-        "git_commit": git_commit(Path(__file__).parent),
+        "git_commit": git_commit(Path(__file__).parents[1]),
     }
 
 
-def git_commit(folder: Path) -> str:
-    """The commit that ``folder`` is at, with ``+changes`` if files of it differ; ``unknown`` outside a repository."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    if not commit:
+def git_commit(package: Path) -> str:
+    """The commit of chiops that ``package`` is at, with ``+changes`` if what runs or configures nodes differs.
+
+    Only chiops's own checkout counts, with the package in it as a tracked file: an installed one may lie in a .venv within
+    anybody's repository, whose commit says nothing. Otherwise ``unknown``.
+    """
+    top = _git(package, "rev-parse", "--show-toplevel")
+    if not top or Path(top, *_PLACE) != package.resolve() or not _git(package, "ls-files", "__init__.py"):
         return UNKNOWN
-    return f"{commit}+changes" if _git(folder, "status", "--porcelain", "--untracked-files=no", ".") else commit
+    commit = _git(package, "rev-parse", "HEAD")
+    changed = _git(Path(top), "status", "--porcelain", "--untracked-files=no", "--", *_COUNTS)
+    return f"{commit}+changes" if commit and changed else commit or UNKNOWN
 
 
 def parse_bounds(text: str) -> dict[str, int | float | str]:
