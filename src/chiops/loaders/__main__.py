@@ -13,7 +13,7 @@ from typing import Any
 
 from . import arm
 from .config import ArmConfig
-from .failures import last_line
+from .failures import full, last_line
 from .protocol import ArmError, Channel
 
 
@@ -38,7 +38,8 @@ def main() -> int:
         return 1
     except Exception as error:  # noqa: BLE001  # the last resort: the control machine must hear of it as an event
         traceback.print_exc()
-        channel.error(ArmError("the benchmark code failed", f"{type(error).__name__}: {last_line(error)}"))
+        why = f"{type(error).__name__}: {last_line(error)}"
+        channel.error(full(error) or ArmError("the benchmark code failed", why))
         return 1
     return 0
 

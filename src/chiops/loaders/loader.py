@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .config import ArmConfig
+from .failures import full
 from .layers import DECODE, FETCH, GETITEM, Durations, Watch
 from .memory import PREFETCH
 from .pipelines import Pipeline
@@ -89,7 +90,7 @@ class Loader:
         dataset = feed(
             self._pipeline.dataset(self._epoch, order, watch),
             watch,
-            self._pipeline.explain,
+            self._explain,
             time_items=self._pipeline.keeps_order,
         )
         self._epoch += 1
@@ -106,6 +107,9 @@ class Loader:
             worker_init_fn=watch.begin,
         )
         return map(_checked, iter(loader))
+
+    def _explain(self, error: Exception) -> ArmError:
+        return full(error) or self._pipeline.explain(error)
 
 
 def _checked(batch: tuple[Any, Any, Tally] | ArmError) -> Tally:

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import errno
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from chiops.loaders.config import ArmConfig
-from chiops.loaders.failures import broken, last_line, short
+from chiops.loaders.failures import broken, full, last_line, short
 
 ARM = ArmConfig(format="imagefolder-local", dataset="x", timeout_s=30)
 
@@ -26,6 +31,44 @@ def test_a_late_batch_says_how_long_was_waited() -> None:
     found = broken(RuntimeError("DataLoader timed out after 30 seconds"), ARM, 8)
     assert found.what.startswith("no batch came within 30 s")
     assert "--batch-timeout" in found.todo
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/cache/litdata/b/chunk-0-1.bin"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError("Caught OSError in DataLoader worker process 0.\nOSError: [Errno 28] No space left on device\n"),
+    ],
+)
+def test_a_full_disk_is_named_also_by_what_it_came_of(error: Exception) -> None:
+    outer = RuntimeError("the library failed")
+    outer.__cause__ = error
+    for one in (error, outer):
+        found = broken(one, ARM, 64)
+        assert found.what == "the node's disk is full"
+        assert "/var/lib/chiops" in found.todo
+    assert full(ValueError("no")) is None
+
+
+def test_full_shared_memory_is_no_full_disk() -> None:
+    error = RuntimeError("unable to write to file </torch_7_1_0>: No space left on device (28)")
+    found = broken(error, ARM, 64)
+    assert (found.what, "--batch-size" in found.todo) == ("the container's shared memory is full", True)
+
+
+@pytest.mark.parametrize(
+    ("free", "keeps", "is_full"), [(1 << 20, True, True), (1 << 20, False, False), (1 << 40, True, False)]
+)
+def test_a_library_that_waits_for_a_chunk_that_no_disk_has_room_for(
+    free: int, keeps: bool, is_full: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm = ArmConfig(format="litdata", dataset="x", cache_dir=tmp_path)
+    if keeps:
+        (tmp_path / "litdata").mkdir()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    for found in (broken(RuntimeError("DataLoader timed out after 120 seconds"), arm, 8), short(arm, 8, 96)):
+        assert (found.what == "the node's disk is full") is is_full
 
 
 def test_a_pass_that_ends_early_is_an_error() -> None:
