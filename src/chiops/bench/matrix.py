@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from chiops.bench import formats
@@ -71,6 +71,16 @@ def plan(options: BenchOptions) -> Plan:
         for one in found:
             ordered += [Arm(replace(one, cache=cache), repetition) for cache in _caches(options, one.format)]
     return Plan(tuple(ordered), tuple(left_out))
+
+
+def without_mounts(planned: Plan, missing: Mapping[str, str]) -> Plan:
+    """The plan without the arms of mounts that did not come up: ``missing`` has the reasons."""
+    names = list(dict.fromkeys(arm.combination.format for arm in planned.arms if arm.combination.mount in missing))
+    left_out = [
+        f"{name} with {mount} is left out: {why.rstrip('.')}." for name in names for mount, why in missing.items()
+    ]
+    kept = tuple(arm for arm in planned.arms if arm.combination.mount not in missing)
+    return Plan(kept, (*planned.left_out, *left_out))
 
 
 def arms(options: BenchOptions) -> tuple[Arm, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -13,6 +13,7 @@ from chiops.bench.results import MountState
 from chiops.cloud.base import S3Access
 from chiops.errors import ChiopsError, RemoteFailed
 from chiops.remote import fuse
+from chiops.remote.connection import ConnectionFailed
 
 if TYPE_CHECKING:
     from chiops.remote.ssh import Ssh
@@ -37,8 +38,10 @@ systemctl stop "$1"; rm -rf --one-file-system "$3"; install -d -o "$4" -m 0700 "
 tries=0; until mountpoint -q "$2"; do tries=$((tries+1)); [ $tries -lt 300 ]; sleep 0.1; done
 timeout 60 ls -f "$2" >/dev/null
 """
-# unit, place, cache
-_STATE = """echo "pid $(systemctl show --property=MainPID --value "$1")"
+# unit, place, cache, version; the daemon's user and system time are the 14th and 15th field, its name in brackets may hold blanks
+_STATE = """pid=$(systemctl show --property=MainPID --value "$1"); echo "pid $pid"
+sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | awk -v hertz="$(getconf CLK_TCK)" '{ print "cpu", ($12 + $13) / hertz }'
+awk '$1 == "VmHWM:" { printf "peak %.0f\\n", $2 * 1024 }' "/proc/$pid/status" 2>/dev/null
 find "$3" -type f -printf '%s\\n' 2>/dev/null | awk '{ bytes += $1 } END { printf "files %d\\nbytes %.0f\\n", NR, bytes }'
 echo "flags $(findmnt -rno OPTIONS --mountpoint "$2")"; echo "version $($4 2>&1 | head -n 1)"
 """
@@ -46,6 +49,10 @@ echo "flags $(findmnt -rno OPTIONS --mountpoint "$2")"; echo "version $($4 2>&1 
 
 class Keeper(Protocol):
     """The mounts of a run, by the texts that name them."""
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """Those that did not come up, and why."""
 
     def path(self, mount: str) -> str:
         """Where it is on the node."""
@@ -63,24 +70,46 @@ class Mounts:
     def __init__(self, ssh: Ssh, s3: S3Access, wanted: Sequence[str]) -> None:
         self._ssh, self._s3 = ssh, s3
         self._choices = {text: fuse.choice(text) for text in dict.fromkeys(wanted)}
+        self.missing: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        from chiops.remote.ansible import run_playbook
-
         with progress.task(f"Mount the bucket by {', '.join(self._choices)}") as task:
             self._clear()
             try:
-                run_playbook(
-                    "bench_mounts",
-                    [self._ssh.node],
-                    variables={"bench_mounts": [self._entry(text) for text in self._choices]},
-                    secrets={"bench_access": fuse.key(self._s3), "bench_rclone_config": _RCLONE_CONFIG},
-                    parent_task=task,
-                )
+                self._mount_all(task)
             except BaseException:
                 self._leave()
                 raise
         return self
+
+    def _mount_all(self, task: progress.Task) -> None:
+        """All at once; where that fails one by one, to find which it was."""
+        try:
+            self._mount(list(self._choices), task)
+        except ConnectionFailed:
+            raise
+        except RemoteFailed as error:
+            if len(self._choices) == 1:
+                self.missing = dict.fromkeys(self._choices, error.why or error.what)
+                return
+            for text in self._choices:
+                try:
+                    self._mount([text], task)
+                except ConnectionFailed:
+                    raise
+                except RemoteFailed as fault:
+                    self.missing[text] = fault.why or fault.what
+
+    def _mount(self, texts: Sequence[str], task: progress.Task) -> None:
+        from chiops.remote.ansible import run_playbook
+
+        run_playbook(
+            "bench_mounts",
+            [self._ssh.node],
+            variables={"bench_mounts": [self._entry(text) for text in texts]},
+            secrets={"bench_access": fuse.key(self._s3), "bench_rclone_config": _RCLONE_CONFIG},
+            parent_task=task,
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -117,6 +146,8 @@ class Mounts:
             flags=facts.get("flags") or "unknown",
             cache_files=int(facts.get("files") or 0),
             cache_bytes=int(facts.get("bytes") or 0),
+            daemon_cpu_s=float(facts["cpu"]) if facts.get("cpu") else None,
+            daemon_peak_rss_bytes=int(facts["peak"]) if facts.get("peak") else None,
             counters=dict(counters),
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 from chiops import assets
 from chiops.bench import accounting, chart, emulation, formats, layers, table, warnings
 from chiops.bench.matrix import Combination
-from chiops.bench.results import BenchRun
+from chiops.bench.results import ArmResult, BenchRun
 from chiops.names import format_bytes
 
 _HTML, _MARKDOWN = "report.html", "report.md"
@@ -148,15 +148,15 @@ def as_html(run: BenchRun) -> str:
 
 def _caption(run: BenchRun) -> str:
     options = run.options
-    timed = f"first {options.get('warmup_batches')} batches of each pass delivered but not timed"
+    timed = f"the first {options.get('warmup_batches')} batches of an arm delivered but not timed"
     return (
         f"Median of {options.get('repetitions')} repetitions, each in a fresh container, in random order; "
         f"[…] is the 95 % bootstrap interval of the median; {timed}. "
         f"“vs local” is the ratio to {formats.BASELINE} with as many workers, warm if that was measured. "
         "“of ceiling” is the share of what decoding alone gives with as many workers. "
         "AU is the share of the time that the emulated accelerator computes. "
-        "Net MB is what the interface towards the object store received in a whole pass, other traffic included; "
-        "CPU covers the whole pass with its worker processes."
+        "Net MB is what the interface towards the object store received in the whole arm, other traffic included; "
+        "CPU covers the whole arm with its worker processes and a mount's daemon; peak MB is without the daemon's."
     )
 
 
@@ -189,9 +189,16 @@ def _mounts(run: BenchRun) -> list[str]:
         options = " ".join(state.options) or "no options of its own"
         found[arm.mount] = (
             f"{arm.mount}: {state.version}, {options}; kernel flags {state.flags}; in a {arm.cache_declared} arm: {text}; "
-            f"cached on disk afterwards: {state.cache_files} files, {state.cache_bytes / 1e6:.1f} MB."
+            f"cached on disk afterwards: {state.cache_files} files, {state.cache_bytes / 1e6:.1f} MB; "
+            f"its daemon: {_daemon(arm)}."
         )
     return list(found.values())
+
+
+def _daemon(arm: ArmResult) -> str:
+    peak = arm.mount_after.daemon_peak_rss_bytes if arm.mount_after else None
+    memory = "unknown memory" if peak is None else f"{peak / 1e6:.0f} MB at most"
+    return f"{'unknown' if arm.daemon_cpu_s is None else f'{arm.daemon_cpu_s:.2f}'} CPU s, {memory}"
 
 
 def _fact(name: str, value: Any) -> tuple[str, str]:

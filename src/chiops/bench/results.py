@@ -124,6 +124,10 @@ class MountState(_Frozen):
     restarted: bool = False
     cache_files: int = 0
     cache_bytes: int = 0
+    daemon_cpu_s: float | None = None
+    """User and system time since it was started; None where it is not known."""
+    daemon_peak_rss_bytes: int | None = None
+    """The highest resident size since then."""
     counters: dict[str, float] = {}
 
     @property
@@ -155,6 +159,14 @@ class ArmResult(_Frozen):
     mount_before: MountState | None = None
     mount_after: MountState | None = None
     error: str = ""
+
+    @property
+    def daemon_cpu_s(self) -> float | None:
+        """What the mount's daemon computed for the arm, the walk through the tree included; None for want of one, or unknown."""
+        before, after = self.mount_before, self.mount_after
+        if before is None or after is None or before.daemon_cpu_s is None or after.daemon_cpu_s is None:
+            return None
+        return max(0.0, after.daemon_cpu_s - before.daemon_cpu_s)
 
     @property
     def combination(self) -> Combination:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from chiops import progress
 from chiops.bench import provenance
 from chiops.bench.arm import configure, facts_of
+from chiops.bench.caches import seen_from_the_mount
 from chiops.bench.files import save
-from chiops.bench.matrix import Arm, Plan, plan
+from chiops.bench.matrix import Arm, Plan, plan, without_mounts
 from chiops.bench.mounts import Keeper, Mounts
 from chiops.bench.options import BenchOptions
 from chiops.bench.results import ArmResult, BenchRun, Cache, Method, Metrics
@@ -43,7 +44,7 @@ def run_bench(ssh: Ssh, image: str, s3: S3Access, options: BenchOptions, out_dir
 
     Raises:
         DataError: the dataset is not there in a format that was asked for.
-        RemoteFailed: the node, the image or a mount does not work at all.
+        RemoteFailed: the node, the image or every mount does not work at all, and nothing else was to be measured.
     """
     planned = plan(options)
     wanted = list(dict.fromkeys(arm.combination.mount for arm in planned.arms if arm.combination.mount))
@@ -65,7 +66,9 @@ def perform(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> BenchRun:
     """`run_bench` over any way of launching a container; ``origin`` is what the control side knows of the environment."""
-    started, planned = now(), plan(options)
+    started, planned = now(), without_mounts(plan(options), keeper.missing if keeper else {})
+    if not planned.arms:
+        raise RemoteFailed("nothing can be measured", why=" ".join(planned.left_out), todo="measure what the node has")
     bench = _Bench(launch, s3, options, keeper, now)
     answer = bench.inspect(planned)
     run = BenchRun(
@@ -170,7 +173,8 @@ class _Bench:
                 if answer.get("method"):
                     found["method"] = Method.model_validate(answer["method"])
                 if self._keeper and one.mount:
-                    found["mount_after"] = self._keeper.state(one.mount)
+                    found["mount_after"] = after = self._keeper.state(one.mount)
+                    found["cache"] = seen_from_the_mount(found["cache"], found["mount_before"], after, metrics)
                 task.finish(f"{metrics.images_per_s:.0f} imgs/s")
         except ChiopsError as error:
             found = {"error": error.sentence(), "mount_before": found.get("mount_before")}

@@ -74,6 +74,21 @@ class Row:
         """Every timed batch's wait in seconds, all repetitions."""
         return tuple(wait for one in self.metrics for wait in one.batch_wait_s[one.warmup_batches :])
 
+    @property
+    def with_daemon(self) -> bool:
+        """Whether what the mount's daemon used is known of every repetition."""
+        return bool(self.combination.mount) and all(arm.daemon_cpu_s is not None for arm in self.arms)
+
+    @property
+    def cpu_s_per_1000(self) -> float | None:
+        """CPU seconds per 1,000 samples, those of a mount's daemon with them where they are known."""
+        own = self.median("cpu_s_per_1000")
+        if own is None or not self.with_daemon:
+            return own
+        return own + statistics.median(
+            1000 * (arm.daemon_cpu_s or 0) / arm.metrics.samples for arm in self.arms if arm.metrics
+        )
+
     def median(self, name: str) -> float | None:
         """The median of one of `Metrics`' numbers; None if no repetition has it."""
         values = [value for one in self.metrics if (value := getattr(one, name)) is not None]
@@ -130,7 +145,7 @@ def cells(row: Row) -> tuple[str, ...]:
         NOTHING if row.of_ceiling is None else f"{row.of_ceiling:.0%}",
         NOTHING if busy is None else f"{busy:.0%}",
         "unknown" if received is None else f"{received / 1e6:.1f}",
-        _number(row.median("cpu_s_per_1000"), 2),
+        _number(row.cpu_s_per_1000, 2),
         "unknown" if peak is None else f"{peak / 1e6:.0f}",
         _number(row.median("first_batch_s"), 2),
         _number(row.median("wait_p50_s"), 3),

@@ -34,6 +34,7 @@ class Kind(enum.StrEnum):
     WARM_FETCHED = "warm-fetched"
     WIRE_EXCESS = "wire-excess"
     COLD_SERVED = "cold-served"
+    DAEMON_APART = "daemon-apart"
     LEFT_OUT = "left-out"
     SMALL_DATASET = "small-dataset"
 
@@ -85,14 +86,25 @@ def _of_rows(run: BenchRun) -> Iterator[Finding]:
         if noise >= _NOISE_FROM:
             text = f"{row.title} is noisy: its standard deviation is {noise:.0%} of the mean. Was the node idle?"
             yield Finding(Kind.NOISY, text)
-        if row.measured_cache != row.cache:
+        if row.measured_cache == "unknown":
+            text = f"{row.title}: nothing tells whether the caches were {row.cache}{_why_unknown(row)}."
+            yield Finding(Kind.CACHE_STATE, text)
+        elif row.measured_cache != row.cache:
             text = f"{row.title}: the caches were meant to be {row.cache} and measured as {row.measured_cache}."
             yield Finding(Kind.CACHE_STATE, text)
         cold = [arm.mount_before for arm in row.arms if arm.mount_before and row.cache == "cold"]
         if any(not state.is_empty for state in cold):
             text = f"{row.title}: the mount's daemon was not started anew with empty caches before each repetition."
             yield Finding(Kind.CACHE_STATE, text)
+        if row.combination.mount and not row.with_daemon:
+            text = f"{row.title}: the CPU time is without that of the mount's daemon, which is not known."
+            yield Finding(Kind.DAEMON_APART, text)
         yield from _of_wire(row)
+
+
+def _why_unknown(row: table.Row) -> str:
+    notes = dict.fromkeys(arm.cache.note for arm in row.arms if arm.cache and arm.cache.note)
+    return f" ({'; '.join(notes)})" if notes else ""
 
 
 def _of_effort(rows: Sequence[table.Row]) -> Iterator[Finding]:

@@ -44,8 +44,9 @@ class Node:
 class Mounts:
     """Remembers what was done to which mount."""
 
-    def __init__(self) -> None:
+    def __init__(self, **missing: str) -> None:
         self.done: list[tuple[str, str]] = []
+        self.missing = missing
 
     def path(self, mount: str) -> str:
         return f"/run/chiops-bench/{mount}"
@@ -182,6 +183,30 @@ def test_a_mount_is_emptied_before_each_cold_arm_and_only_looked_at_before_a_war
         assert arm.mount_after is not None
         assert arm.mount_after.counters == {"bytes": 5.0}
     assert load(latest(tmp_path)) == run
+
+
+def test_a_mount_that_did_not_come_up_is_left_out_with_its_reason_and_the_rest_is_measured(tmp_path: Path) -> None:
+    node, mounts = Node(**{"imagefolder-mount": HERE}), Mounts(pond="pond is not on n1.")
+    chosen: dict[str, Any] = {"formats": ("imagefolder-local", "imagefolder-mount"), "repetitions": 1}
+    run = bench(node, tmp_path, mounts, mounts=("rclone", "pond"), **chosen)
+    assert run.left_out == ("imagefolder-mount with pond is left out: pond is not on n1.",)
+    assert (run.state, run.planned_arms, len(run.measured)) == ("complete", 4, 4)
+    assert {arm.mount for arm in run.arms} == {"", "rclone"}
+    raise_for_state(run, tmp_path)
+
+
+def test_a_run_of_nothing_but_missing_mounts_fails_with_the_reason(tmp_path: Path) -> None:
+    mounts = Mounts(pond="pond is not on n1")
+    with pytest.raises(RemoteFailed, match=r"nothing can be measured: .*pond is not on n1"):
+        bench(Node(), tmp_path, mounts, formats=("imagefolder-mount",), mounts=("pond",))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whether_a_mount_was_cold_is_what_its_daemon_fetched(tmp_path: Path) -> None:
+    node, mounts = Node(**{"imagefolder-mount": HERE}), Mounts()
+    run = bench(node, tmp_path, mounts, formats=("imagefolder-mount",), mounts=("rclone",), repetitions=1)
+    states = {arm.cache_declared: (arm.cache.measured, arm.cache.verified) for arm in run.arms if arm.cache}
+    assert states == {"cold": ("warm", False), "warm": ("warm", True)}  # five bytes are not what the samples weigh
 
 
 def test_a_cause_that_every_arm_meets_ends_the_run_early_and_keeps_what_there_is(tmp_path: Path) -> None:

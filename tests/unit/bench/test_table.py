@@ -4,7 +4,8 @@ import io
 
 import pytest
 
-from chiops.bench.table import HEADERS, cells, markdown, rich_table, rows
+from chiops.bench.results import MountState
+from chiops.bench.table import HEADERS, Row, cells, markdown, rich_table, rows
 from tests.unit.bench import runs
 
 
@@ -98,3 +99,23 @@ def test_ways_fit_the_terminal_too() -> None:
     assert "obstore, stream" in text
     assert "450 [450, 450]" in text
     assert "…" not in text
+
+
+def test_the_daemon_s_time_counts_where_it_is_known_of_every_repetition() -> None:
+    def row(*seconds: float | None) -> Row:
+        arms = [
+            runs.arm(
+                "imagefolder-mount", "cold", 90, repetition=n, mount="rclone",
+                mount_before=MountState(backend="rclone", options=(), daemon_cpu_s=1.0),
+                mount_after=MountState(backend="rclone", options=(), daemon_cpu_s=after),
+            )
+            for n, after in enumerate(seconds)
+        ]  # fmt: skip
+        (found,) = rows(runs.run(extra=arms))
+        return found
+
+    own = row(None, None).cpu_s_per_1000
+    assert own == row(None, 3.0).cpu_s_per_1000 == row(None, 3.0).median("cpu_s_per_1000")
+    more = row(3.0, 5.0).cpu_s_per_1000
+    assert own is not None
+    assert more == pytest.approx(own + 1000 * 3.0 / (runs.BATCH * runs.BATCHES))

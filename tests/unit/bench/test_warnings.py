@@ -82,19 +82,37 @@ def test_a_cold_row_whose_bytes_do_not_add_up_is_found(share: float, kind: Kind)
 
 
 def test_a_mount_that_was_not_emptied_is_no_cold_one() -> None:
-    stale = MountState(backend="rclone", options=(), restarted=True, cache_files=3)
-    fresh = MountState(backend="rclone", options=(), restarted=True)
+    stale = MountState(backend="rclone", options=(), restarted=True, cache_files=3, daemon_cpu_s=1.0)
+    fresh = MountState(backend="rclone", options=(), restarted=True, daemon_cpu_s=1.0)
     local = {key: points for key, points in runs.TYPICAL.items() if key[0] == "imagefolder-local"}
 
     def found(state: MountState) -> list[Kind]:
         arms = [
-            runs.arm("imagefolder-mount", "cold", 90, repetition=n, mount="rclone", mount_before=state)
+            runs.arm(
+                "imagefolder-mount", "cold", 90, repetition=n, mount="rclone", mount_before=state, mount_after=state
+            )
             for n in range(3)
         ]
         return kinds(runs.run(local, extra=arms))
 
     assert found(fresh) == []
     assert found(stale) == [Kind.CACHE_STATE]
+
+
+def test_a_mount_whose_daemon_s_time_is_unknown_is_named() -> None:
+    extra = [runs.arm("imagefolder-mount", "cold", 90, repetition=n, mount="s3fs") for n in range(3)]
+    found = {one.kind: one.text for one in find(runs.run(runs.TYPICAL, extra=extra))}
+    assert found == {
+        Kind.DAEMON_APART: "imagefolder-mount (s3fs), cold: the CPU time is without that of the mount's daemon, "
+        "which is not known."
+    }
+
+
+def test_a_cache_of_which_nothing_is_known_is_said_to_be_so() -> None:
+    extra = [runs.arm("litdata", "warm", 399, repetition=3, measured="unknown")]
+    local = {key: points for key, points in runs.TYPICAL.items() if key != ("litdata", "warm")}
+    found = {one.kind: one.text for one in find(runs.run(local, extra=extra))}
+    assert found[Kind.CACHE_STATE] == "litdata, warm: nothing tells whether the caches were warm."
 
 
 def test_what_was_left_out_is_said() -> None:

@@ -30,8 +30,16 @@ class TreePipeline:
     has_client = False
 
     def __init__(
-        self, config: ArmConfig, root: Path, *, missing: ArmError, classes: Sequence[str] | None, cache_note: str = ""
+        self,
+        config: ArmConfig,
+        root: Path,
+        *,
+        missing: ArmError,
+        classes: Sequence[str] | None,
+        cache_note: str = "",
+        own_cache: bool = True,
     ) -> None:
+        """``own_cache`` says whether the kernel's pages of the files can be dropped and measured from here."""
         if not root.is_dir():
             raise missing
         torchvision()
@@ -52,7 +60,7 @@ class TreePipeline:
             raise unreadable(str(root), error) from None
         by_key = {Path(path).relative_to(root).as_posix(): place for place, (path, _) in enumerate(folder.samples)}
         chosen = canonical_order(by_key)[: config.samples or None]
-        self._folder, self._config, self._cache_note = folder, config, cache_note
+        self._folder, self._config, self._cache_note, self._own_cache = folder, config, cache_note, own_cache
         self._source = Files(folder, chosen, [by_key[key] for key in chosen])
         self._files = [Path(folder.samples[by_key[key]][0]) for key in chosen]
 
@@ -74,15 +82,16 @@ class TreePipeline:
 
     def prepare_cache(self) -> None:
         try:
-            if self._config.cache == "cold":
-                pagecache.evict(self._files)
-            else:
+            if self._config.cache == "warm":
                 pagecache.fill(self._files)
+            elif self._own_cache:
+                pagecache.evict(self._files)
         except OSError as error:
             raise unreadable(str(error.filename or "a file"), error) from None
 
     def cache_state(self) -> CacheState:
-        return CacheState(page_share=pagecache.resident_share(self._files), note=self._cache_note)
+        share = pagecache.resident_share(self._files) if self._own_cache else None
+        return CacheState(page_share=share, note=self._cache_note)
 
     def dataset(self, epoch: int, order: Sequence[int], watch: Watch) -> Any:  # noqa: ARG002
         return fetchers.dataset(self._config, self._source, order, watch)

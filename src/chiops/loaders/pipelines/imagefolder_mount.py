@@ -22,5 +22,7 @@ def open(config: ArmConfig, traffic: Traffic) -> TreePipeline:  # noqa: A001, AR
         config.mount_dir / config.root / config.split,
         missing=missing,
         classes=classes_in(config.mount_dir / "manifests" / f"{config.root}.json"),
-        cache_note="the mount daemon's own cache is outside the container: neither emptied nor measured",
+        # The control side empties the mount and asks it; to look at pages would be to open files, and so to drop them.
+        cache_note="the mount's caches are outside the container, which can neither drop nor measure them",
+        own_cache=False,
     )
