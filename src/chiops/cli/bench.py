@@ -108,7 +108,7 @@ def _run(chosen: BenchOptions, lab: str | None, node: str | None, results: Path)
     from chiops.remote.bench_image import ensure_bench_image
     from chiops.remote.ssh import Ssh
 
-    with opened(lab) as session:
+    with opened(lab, options.site) as session:
         where, bucket = session.node(node), session.bucket()
         image = ensure_bench_image([where], session.places.compute.node_settings)
         measured = run_bench(Ssh(where), image, bucket, replace(chosen, lab=session.lab.name), results)

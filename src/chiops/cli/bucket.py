@@ -81,7 +81,7 @@ def mount(
     from chiops.ops import mounts
     from chiops.ops.desk import opened
 
-    with opened(options.site) as desk, opened(options.site, objects=True) as store:
+    with opened(options.site) as desk, opened(desk.site, objects=True) as store:
         made = mounts.mount(desk, store, name, server, path, by, writable=writable)
     emit(made, options.output, text=f"{made.bucket} is mounted at {made.path} on {made.server}.")
 
@@ -92,7 +92,7 @@ def unmount(name: NameArgument, server: ServerOption = None) -> None:
     from chiops.ops import mounts
     from chiops.ops.desk import opened
 
-    with opened(options.site) as desk, opened(options.site, objects=True) as store:
+    with opened(options.site) as desk, opened(desk.site, objects=True) as store:
         gone = mounts.unmount(desk, store, name, server)
     places = ", ".join(f"{one.path} on {one.server}" for one in gone)
     emit(gone, options.output, text=f"Unmounted {places}." if gone else f"{name} is not mounted there.")

@@ -33,7 +33,12 @@ class Options:
 options = Options()
 
 SiteOption = Annotated[
-    str | None, typer.Option("--site", help="Where: local, or a site of `chiops site list`.", show_default=False)
+    str | None,
+    typer.Option(
+        "--site",
+        help="Where: a site of `chiops site list`; else your default, where your labs are up, or local.",
+        show_default=False,
+    ),
 ]
 OutputOption = Annotated[
     Format | None,

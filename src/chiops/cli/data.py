@@ -104,7 +104,7 @@ def prepare(
         split=split,
         skip_damaged=skip_damaged,
     )
-    with opened(lab) as session:
+    with opened(lab, options.site) as session:
         where, access = session.node(node), session.bucket(bucket)
         sending = preparing.to_send(chosen)
         image = ensure_bench_image([where], session.places.compute.node_settings)
@@ -147,7 +147,7 @@ def index(
     from chiops.data.index import index as make
     from chiops.lab.session import opened
 
-    with opened(lab) as session:
+    with opened(lab, options.site) as session:
         made = make(session.bucket(bucket), prefix, Path(to).expanduser())
     text = f"{made.file}: {made.keys:,} keys of {format_bytes(made.bytes)} in all."
     emit(made, options.output, text=text)
@@ -164,7 +164,7 @@ def verify(
     from chiops.data.verify import chosen, require
     from chiops.lab.session import opened
 
-    with opened(lab) as session:
+    with opened(lab, options.site) as session:
         access = session.bucket(bucket)
         found = [require(access, *one) for one in chosen(access, format_ or (), dataset)]
     rows = [

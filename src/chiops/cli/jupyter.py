@@ -28,7 +28,7 @@ def url(
     from chiops.lab import jupyter
     from chiops.lab.session import opened
 
-    with opened(lab) as session:
+    with opened(lab, options.site) as session:
         found = jupyter.links(session)
         for link in found:
             link.check()
@@ -45,7 +45,7 @@ def restart(lab: LabArgument = None) -> None:
     from chiops.lab import jupyter
     from chiops.lab.session import opened
 
-    with opened(lab) as session:
+    with opened(lab, options.site) as session:
         confirm(f"Restart Jupyter of {session.lab.name}? Its kernels lose what they have in memory.")
         done = jupyter.restart(session)
     emit(
@@ -61,7 +61,7 @@ def rotate(lab: LabArgument = None) -> None:
     from chiops.lab import jupyter
 
     confirm("Make another token? Links with the old one will open nothing.")
-    name = jupyter.rotate(lab)
+    name = jupyter.rotate(lab, options.site)
     emit({"lab": name}, options.output, text=f"Next: chiops up {name}, which brings the new token to its nodes.")
 
 

@@ -133,7 +133,7 @@ def extend(
     from chiops.ops import booking, moments
 
     span, until = booking.extension(by, end)
-    record = session.pick(Journal(), lab, kept=True)
+    record = session.pick(Journal(), lab, kept=True, site=options.site)
     moved = lab_extend.extend(record, confirm, by=span, end=until)
     text = f"The lease {moved.name} of {record.name} ends at {moments.local(moved.end)}."
     emit({"lab": record.name, "lease": moved.name, "end": moved.end}, options.output, text=text)
@@ -162,7 +162,7 @@ def down(
             print_table([*(one.row("delete") for one in teardown.go), *(one.row("keep") for one in teardown.stay)])
         confirm(_question(teardown))
 
-    record = session.pick(Journal(), lab, kept=True)
+    record = session.pick(Journal(), lab, kept=True, site=options.site)
     done = lab_down.down(record, ask, ask_to_end, Purge(purge_bucket, purge_volume, keep_lease))
     lines = [f"{done.lab} is down: {len(done.gone)} deleted." if done.gone else f"{done.lab} was down already."]
     lines += [f"  gone before: {key.kind} {key.name}" for key in done.gone_before]

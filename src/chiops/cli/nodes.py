@@ -33,7 +33,7 @@ def ssh(
     from chiops.lab.session import opened
     from chiops.remote.ssh import Ssh
 
-    with opened(lab) as session:
+    with opened(lab, options.site) as session:
         shell = Ssh(session.node(node))
     if show or options.output is not Format.TABLE:
         emit({"node": shell.node.name, "ssh": shell.command_line()}, options.output, text=shell.command_line())
@@ -53,7 +53,7 @@ def exec_(
     from chiops.lab.session import opened
     from chiops.remote.ssh import Ssh
 
-    with opened(lab) as session:
+    with opened(lab, options.site) as session:
         nodes = [session.node(name) for name in node] if node else session.nodes() or [session.node()]
     with ThreadPoolExecutor(min(16, len(nodes))) as pool:
         runs = list(pool.map(lambda one: Ssh(one).run(*command_, timeout=None, check=False), nodes))

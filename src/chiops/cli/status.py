@@ -41,7 +41,7 @@ def status(
     names, pace = _pace(lab or [], watch)
 
     def look() -> list[LabStatus]:
-        return lab_status.status(names, check=check)
+        return lab_status.status(names, check=check, site=options.site)
 
     if not watch:
         _once(look())

@@ -28,12 +28,12 @@ def sweep(
     purge_volume: Annotated[bool, typer.Option("--purge-volume", help="Delete volumes too, with all data.")] = False,
 ) -> None:
     """Show what chiops made for you and no lab of this machine knows of, from whichever machine; --delete deletes it."""
-    from chiops.cloud.sites import DEFAULT_SITE
     from chiops.lab import sweep as lab_sweep
+    from chiops.lab import where
     from chiops.lab.survey import Purge
 
     purge = Purge(purge_bucket, purge_volume)
-    names = lab_sweep.all_sites() if all_sites else [options.site or DEFAULT_SITE]
+    names = lab_sweep.all_sites() if all_sites else [where.meant(options.site)]
     with lab_sweep.swept(names, lab or (), purge) as found:
         for site, problem in found.problems.items():
             message(f"{site} was left out: {problem}", style="warning")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import os
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from chiops import paths
@@ -11,7 +12,30 @@ from chiops.errors import UsageError
 from chiops.names import suggestion
 
 DEFAULT_SITE = "local"
+"""Where nothing else is said."""
+VARIABLE = "CHIOPS_SITE"
+_DEFAULT_KEY = "default"
 _KEYS = frozenset(field.name for field in fields(SiteFacts)) - {"name"}
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """A site that a command means; ``why`` is how that came, as a clause, "" where the person named it."""
+
+    site: str
+    why: str = ""
+
+
+def chosen() -> Meant | None:
+    """The site that the person has chosen for all commands: by CHIOPS_SITE, else by ``default:`` in their ``sites.yaml``.
+
+    Raises:
+        UsageError: the person's ``sites.yaml`` is not right.
+    """
+    if name := os.environ.get(VARIABLE, "").strip():
+        return Meant(name, f"as {VARIABLE} says")
+    configured = _parsed(_own()).get(_DEFAULT_KEY)
+    return Meant(str(configured), f"as {_own()} says") if configured else None
 
 
 def sites() -> dict[str, SiteFacts]:
@@ -21,10 +45,22 @@ def sites() -> dict[str, SiteFacts]:
         UsageError: the person's ``sites.yaml`` is not right; names file and key.
     """
     merged: dict[str, dict[str, object]] = {}
-    for path in (Path(__file__).with_name("sites.yaml"), paths.config_dir() / "sites.yaml"):
+    for path in (Path(__file__).with_name("sites.yaml"), _own()):
         for name, facts in _read(path).items():
             merged.setdefault(name, {}).update(facts)
     return {name: _facts(name, values) for name, values in merged.items()}
+
+
+def every() -> dict[str, SiteFacts]:
+    """All known sites by name, and every entry of clouds.yaml, which is a site by its own.
+
+    Raises:
+        UsageError: the person's ``sites.yaml`` or clouds.yaml is not right.
+    """
+    from chiops.cloud.openstack.entries import as_site, entries
+
+    known = sites()
+    return known | {entry.name: as_site(entry, known) for entry in entries().values() if entry.name not in known}
 
 
 def site(name: str) -> SiteFacts:
@@ -61,7 +97,25 @@ def connect(name: str) -> Cloud:
     return OpenStackCloud(facts)
 
 
+def _own() -> Path:
+    return paths.config_dir() / "sites.yaml"
+
+
 def _read(path: Path) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = {}
+    for name, facts in _parsed(path).items():
+        if name == _DEFAULT_KEY:
+            continue
+        if not isinstance(facts, dict):
+            raise UsageError(f"{path} must map each site's name to its facts")
+        for key in facts:
+            if key not in _KEYS:
+                raise UsageError(f"{path}: {name} has an unknown key {key!r}", todo=suggestion(str(key), _KEYS))
+        found[name] = facts
+    return found
+
+
+def _parsed(path: Path) -> dict[str, object]:
     if not path.is_file():
         return {}
     import yaml
@@ -70,12 +124,10 @@ def _read(path: Path) -> dict[str, dict[str, object]]:
         data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path} can't be read", why=" ".join(str(error).split())) from error
-    if not isinstance(data, dict) or not all(isinstance(facts, dict) for facts in data.values()):
+    if not isinstance(data, dict):
         raise UsageError(f"{path} must map each site's name to its facts")
-    for name, facts in data.items():
-        for key in facts:
-            if key not in _KEYS:
-                raise UsageError(f"{path}: {name} has an unknown key {key!r}", todo=suggestion(str(key), _KEYS))
+    if not isinstance(data.get(_DEFAULT_KEY, ""), str):
+        raise UsageError(f"{path}: {_DEFAULT_KEY} must be the name of a site")
     return data
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from chiops import progress
-from chiops.cloud import sites
 from chiops.errors import ChiopsError, NotFound
 from chiops.lab import keys
 from chiops.lab.journal import Journal
@@ -44,14 +43,14 @@ def adopt(name: str, settings: Mapping[str, Value], site: str | None) -> Adopted
     Args:
         name: a built-in lab or a lab file.
         settings: values for its parameters; those that end up in names are read off what is there.
-        site: where; None for the default site.
+        site: where; None for where `up` would bring it up.
 
     Raises:
         NotFound: nothing of the lab is there.
         UsageError: no such lab; or a lab of this name is known, from another file or at another site.
     """
     journal = Journal()
-    lab, place = resolve(name, settings, site or sites.DEFAULT_SITE, journal)
+    lab, place = resolve(name, settings, site, journal)
     with lab_lock(lab.name, f"adopt {name}"), Places(place, lab.name) as places:
         with progress.task("look at what is there"):
             benches = _observe(places)

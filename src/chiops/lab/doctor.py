@@ -10,8 +10,8 @@ from contextlib import closing
 from chiops import assets, paths
 from chiops.cloud import sites
 from chiops.cloud.base import Check, State
-from chiops.errors import ChiopsError
-from chiops.lab import health, keys, node_checks, quota
+from chiops.errors import ChiopsError, UsageError
+from chiops.lab import health, keys, node_checks, quota, where
 from chiops.lab.journal import Journal
 from chiops.lab.loader import Lab, load
 from chiops.lab.parameters import Value
@@ -30,7 +30,7 @@ def diagnose(site: str | None, lab: str | None = None, settings: Mapping[str, Va
     """All findings; never an exception for one of them.
 
     Args:
-        site: which one; None for the lab's, or the default site.
+        site: which one; None for the lab's, or what `where.meant` says.
         lab: a built-in lab, a lab file or one that is up; without it all that are up are looked at.
         settings: values for its parameters.
 
@@ -39,7 +39,7 @@ def diagnose(site: str | None, lab: str | None = None, settings: Mapping[str, Va
     """
     checks = [_program("ssh", "openssh-client"), _program("ssh-keygen", "openssh-client"), _disk(), _assets(), _key()]
     asked, broken = _labs(site, lab, settings or {})
-    name = (asked[0][1] if lab else site) or sites.DEFAULT_SITE
+    name = asked[0][1] if lab else site or _site()
     checks += [*diagnose_site(name), *broken]
     for one, place in asked:
         checks += _lab(one, place)
@@ -82,6 +82,15 @@ def _labs(
                 except ChiopsError as error:
                     broken.append(Check(f"lab {record.name}", "failed", error.what, error.todo))
         return found, broken
+
+
+def _site() -> str:
+    try:
+        return where.meant(None)
+    except UsageError:
+        raise
+    except ChiopsError:  # the state file, which is a finding
+        return sites.DEFAULT_SITE
 
 
 def _program(name: str, package: str) -> Check:

@@ -101,13 +101,13 @@ def restart(session: Session) -> list[Link]:
     return found
 
 
-def rotate(name: str | None) -> str:
-    """Make another token for the lab of that name, or the only one that is up; `up` brings it to the nodes.
+def rotate(name: str | None, site: str | None = None) -> str:
+    """Make another token for the lab of that name, or the only one that is up there; `up` brings it to the nodes.
 
     Returns:
         The lab's name.
     """
-    lab = pick(Journal(), name).name
+    lab = pick(Journal(), name, site=site).name
     with lab_lock(lab):
         tokens.rotate(lab)
     return lab

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from chiops.cloud import sites
 from chiops.cloud.base import Mark, Node, S3Access, Server, State
 from chiops.errors import NotFound, UsageError
 from chiops.lab import keys
@@ -15,18 +16,22 @@ from chiops.lab.places import Places
 from chiops.names import suggestion
 
 
-def pick(journal: Journal, name: str | None, *, kept: bool = False) -> LabRecord:
+def pick(journal: Journal, name: str | None, *, kept: bool = False, site: str | None = None) -> LabRecord:
     """The lab of that name, or the only one there is.
 
     Args:
         journal: where labs are remembered.
         name: the lab's name, None for the only one.
         kept: whether a lab of which only data stays counts too.
+        site: where it is; anywhere if None.
 
     Raises:
-        UsageError: none is up, none of that name, or several and no name.
+        UsageError: none is up, none of that name, or several and no name; or it is at another site, which there may not be.
     """
     records = journal.labs()
+    if site:
+        _at(records, name, site)
+        records = [record for record in records if record.site == site]
     up = [record for record in records if record.phase == "up"]
     candidates = records if kept else up
     if name:
@@ -42,8 +47,16 @@ def pick(journal: Journal, name: str | None, *, kept: bool = False) -> LabRecord
     if kept and not up and len(candidates) == 1:
         return candidates[0]
     if not candidates:
-        raise UsageError("no lab is up", todo="run `chiops up object-lab` first")
+        raise UsageError(f"no lab is up{f' at {site}' if site else ''}", todo="run `chiops up object-lab` first")
     raise UsageError("several labs are up", todo="name one: " + ", ".join(record.name for record in candidates))
+
+
+def _at(records: Sequence[LabRecord], name: str | None, site: str) -> None:
+    if all(record.site != site for record in records):
+        sites.site(site)
+    for record in records:
+        if record.name == name and record.site != site:
+            raise UsageError(f"the lab {name} is at {record.site}, not at {site}", todo="leave --site out")
 
 
 @dataclass
@@ -133,11 +146,11 @@ def access(places: Places, mark: Mark, bucket: str) -> S3Access:
 
 
 @contextmanager
-def opened(name: str | None = None) -> Iterator[Session]:
-    """Open the lab of that name, or the only one that is up."""
+def opened(name: str | None = None, site: str | None = None) -> Iterator[Session]:
+    """Open the lab of that name, or the only one that is up, at the site if one is named."""
     journal = Journal()
     try:
-        record = pick(journal, name)
+        record = pick(journal, name, site=site)
     finally:
         journal.close()
     lab = load(record.source, record.settings)

@@ -106,6 +106,8 @@ class LabSpec(Strict):
     version: Literal[1]
     name: Name
     description: str = ""
+    site: str = ""
+    """Where it comes up if no site is named; "" for the person's default."""
     lease: LeaseSpec | None = None
     security_groups: Annotated[tuple[SecurityGroupSpec, ...], Field(strict=False)] = ()
     servers: Annotated[tuple[ServerSpec, ...], Field(strict=False)] = ()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
+from chiops.cloud import sites
 from chiops.cloud.base import Bucket, Lease, Node, Server, State, Volume
 from chiops.errors import ChiopsError
 from chiops.lab import health, keys, session
@@ -52,16 +53,23 @@ class LabStatus:
     note: str = ""
 
 
-def status(names: Sequence[str] = (), *, check: bool = True) -> list[LabStatus]:
+def status(names: Sequence[str] = (), *, check: bool = True, site: str | None = None) -> list[LabStatus]:
     """Every remembered lab, or those named, all at once. One that can't be read never hides the others.
 
     Args:
         names: of labs; all if empty.
         check: whether nodes and buckets are asked how they are.
+        site: only of labs there, if one is named.
+
+    Raises:
+        UsageError: a lab named is not known, or at another site; or there is no such site.
     """
+    if site:
+        sites.site(site)
     journal = Journal()
     try:
-        records = [session.pick(journal, name, kept=True) for name in names] if names else journal.labs()
+        records = [session.pick(journal, name, kept=True, site=site) for name in names] if names else journal.labs()
+        records = [record for record in records if site in (None, record.site)]
     finally:
         journal.close()
     if not records:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chiops import progress
-from chiops.cloud import sites
 from chiops.cloud.base import Attachment, Ec2Credential, FloatingIp, Node, S3Access, Server, Volume
 from chiops.errors import UsageError
-from chiops.lab import keys
+from chiops.lab import keys, where
 from chiops.lab.apply import apply
 from chiops.lab.configure import configure
 from chiops.lab.journal import Journal, LabRecord
@@ -52,7 +51,7 @@ def resolve(name: str, settings: Mapping[str, Value], site: str | None, journal:
     record = record or next((record for record in records if record.name == lab.name), None)
     if record:
         _same_place(record, lab, site)
-    return lab, site or (record.site if record else sites.DEFAULT_SITE)
+    return lab, site or (where.for_known(record) if record else where.for_new(lab.spec.site))
 
 
 def _same_place(record: LabRecord, lab: Lab, site: str | None) -> None:
@@ -98,7 +97,7 @@ def up(
     Args:
         name: a built-in lab or a lab file.
         settings: values for its parameters.
-        site: where; None for where it is up, or the default site.
+        site: where; None for where it is up, where its file says, or the default site.
         confirm: shown the plan before anything is made; not asked when nothing would change.
         release_held: shown what uses the volumes of servers that are replaced, before that is ended.
         replace_: servers and leases that may be replaced although data is lost with them.

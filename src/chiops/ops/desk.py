@@ -11,7 +11,8 @@ from typing import TypeVar
 from chiops import progress
 from chiops.cloud import sites
 from chiops.cloud.base import Cloud, Ec2Credential, Identity, Mark, Resource, SiteFacts, State
-from chiops.errors import Conflict, NotOurs, UsageError
+from chiops.errors import Conflict, NotOurs
+from chiops.lab import where
 from chiops.lab.journal import Entry, Journal
 from chiops.resources.kind import Seen, Workbench, observe
 
@@ -122,29 +123,15 @@ def opened(site: str | None, lab: str | None = None, *, objects: bool = False) -
     """Open a site.
 
     Args:
-        site: its name; without one the lab's, or the default.
+        site: its name; without one the lab's, or what `where.meant` says.
         lab: the lab that new resources shall belong to; none without one.
         objects: whether the object store's site is meant, where that is another.
 
     Raises:
         UsageError: no such site, no such lab is up, or the lab is at another site.
     """
-    name = _lab_site(lab, site) if lab else site or sites.DEFAULT_SITE
-    facts = sites.site(name)
+    facts = sites.site(where.meant(site, lab))
     if objects and facts.object_site:
         facts = sites.site(facts.object_site)
     with sites.connect(facts.name) as cloud:
         yield Desk(cloud, facts, lab or NO_LAB)
-
-
-def _lab_site(lab: str, site: str | None) -> str:
-    from chiops.lab.session import pick
-
-    journal = Journal()
-    try:
-        record = pick(journal, lab)
-    finally:
-        journal.close()
-    if site not in (None, record.site):
-        raise UsageError(f"the lab {lab} is at {record.site}, not at {site}", todo="leave --site out")
-    return record.site

@@ -27,7 +27,7 @@ def usual_server(desk: Desk, mark: Mark | None, servers: Iterable[Server], decla
         UsageError: the lab has several.
         NotFound: none of the lab runs here.
     """
-    lab = mark.lab if mark and mark.lab != NO_LAB else session.pick(Journal(), None).name
+    lab = mark.lab if mark and mark.lab != NO_LAB else session.pick(Journal(), None, site=desk.site).name
     mine = [one for one in servers if one.mark == Mark(lab, desk.me.user_id) and one.state is State.READY]
     named = [one for one in mine if declared and one.name == declared]
     if len(named or mine) == 1:

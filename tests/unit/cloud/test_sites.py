@@ -44,6 +44,8 @@ def test_a_persons_facts_override_key_by_key(mine: Path) -> None:
         ("- a", "must map each site's name"),
         ("a: b: c", "can't be read"),
         ("mine: {cloud: aws}", "cloud"),
+        ("default: [local]", "default must be the name of a site"),
+        ("default: {network: x}", "default must be the name of a site"),
     ],
 )
 def test_a_mistake_is_told(mine: Path, text: str, told: str) -> None:
@@ -64,3 +66,12 @@ def test_an_entry_of_clouds_yaml_is_a_site(mine: Path, tmp_path: Path) -> None:
         "clouds: {other: {auth: {auth_url: 'http://x:5000/v3'}, region_name: RegionOne}}"
     )
     assert sites.site("other").region == "RegionOne"
+
+
+def test_a_persons_choice_is_no_site(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(sites.VARIABLE, raising=False)
+    assert sites.chosen() is None
+    mine.write_text("default: KVM@TACC\nlocal: {ssh_user: me}\n")
+    assert sites.chosen() == sites.Meant("KVM@TACC", f"as {mine} says")
+    assert "default" not in sites.sites()
+    assert sites.site("local").ssh_user == "me"

@@ -38,9 +38,10 @@ def entries() -> dict[str, Entry]:
 
     try:
         found = OpenStackConfig().cloud_config.get("clouds") or {}
-    except (SDKException, yaml.YAMLError, OSError) as error:
+        return {name: _entry(name, values or {}) for name, values in found.items() if name not in _NOBODYS}
+    # The last two: the file is not of its shape
+    except (SDKException, yaml.YAMLError, OSError, TypeError, AttributeError) as error:
         raise UsageError("clouds.yaml can't be read", why=" ".join(str(error).split())) from error
-    return {name: _entry(name, values or {}) for name, values in found.items() if name not in _NOBODYS}
 
 
 def _entry(name: str, values: Mapping[str, object]) -> Entry:
@@ -66,12 +67,17 @@ def facts_of(name: str, known: Mapping[str, SiteFacts]) -> SiteFacts | None:
         None if there is no such entry.
     """
     entry = entries().get(name)
-    if entry is None:
-        return None
+    return as_site(entry, known) if entry else None
+
+
+def as_site(entry: Entry, known: Mapping[str, SiteFacts]) -> SiteFacts:
+    """`facts_of`, for an entry that is at hand."""
+    name = entry.name
     region = entry.regions[0] if entry.regions else ""
     for facts in known.values():
         if facts.cloud == "openstack" and region == region_of(facts) and same_host(facts.auth_url, entry.auth_url):
-            return replace(facts, name=name, os_cloud=name)
+            description = f"{facts.name}, by the entry {name} of clouds.yaml"
+            return replace(facts, name=name, os_cloud=name, description=description)
     return SiteFacts(
         name=name,
         cloud="openstack",
