@@ -292,7 +292,7 @@ def test_a_key_to_s3_works_is_rotated_and_is_revoked(chiops: Chiops, monkeypatch
         == rotated["access"]
     )
     assert chiops.ok("creds", "list", "-o", "json").json() == []
-    assert "no EC2 credential at local yet" in chiops.refused("creds", "export", "--file", "-")
+    assert "no EC2 credential at local yet" in chiops.refused("creds", "export", "--show-secret")
 
 
 def _refused(client: Any) -> bool:
@@ -308,11 +308,11 @@ def test_a_secret_is_shown_only_when_asked_for(chiops: Chiops) -> None:
     quiet.append(chiops.ok("creds", "show", "-o", "yaml"))
     asked = chiops.ok("creds", "show", "--show-secret", "-o", "json").json()["secret"]
     assert len(asked) > 20
-    told = chiops.refused("creds", "export", "--format", "env")
+    told = chiops.refused("creds", "export", "--format", "env") + chiops.refused("creds", "export", "--file", "-")
     log = (chiops.state_home / "chiops" / "chiops.log").read_text()
     assert asked not in "".join([told, log, *(done.out + done.err for done in quiet)])
     assert f"AWS_SECRET_ACCESS_KEY={asked}\n" in chiops.ok("creds", "export", "--format", "env", "--show-secret").out
-    assert f"secret_access_key = {asked}\n" in chiops.ok("creds", "export", "--file", "-").out
+    assert f"secret_access_key = {asked}\n" in chiops.ok("creds", "export", "--file", "-", "--show-secret").out
     chiops.ok("creds", "rotate", "--yes")
 
 

@@ -82,7 +82,11 @@ def export(
     format_: Annotated[ExportFormat, typer.Option("--format", help="For which program.")] = ExportFormat.RCLONE,
     file: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Into this file, readable by you alone; - for stdout.", show_default=False),
+        typer.Option(
+            metavar="PATH",
+            help="Into this file, readable by you alone; - for stdout, with --show-secret.",
+            show_default=False,
+        ),
     ] = None,
     name: Annotated[str, typer.Option(help="The remote's (rclone) or profile's (aws) name.")] = "rclone_s3",
     show_secret: SecretOption = False,
@@ -93,13 +97,15 @@ def export(
     from chiops.ops import credentials
     from chiops.ops.desk import opened
 
-    if file is None and not show_secret:
+    printed = file in (None, STDOUT)
+    if printed and not show_secret:
         raise UsageError("say where the secret may go", todo="add --file PATH, or --show-secret to print it")
     with opened(options.site, lab, objects=True) as desk:
         found = credentials.choose(desk, access)
         text = credentials.export_text(desk, found, format_, name)
-    if file in (None, STDOUT):
-        typer.echo(text, nl=False)
+    if printed:
+        result = {"access": found.access, "format": format_, "content": text}
+        emit(result, options.output, text=text.removesuffix("\n"))
         return
     path = Path(str(file)).expanduser()
     credentials.export_file(path, text, format_, confirm)
