@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from chiops.cloud.base import Flavor, Image, Keypair, Mark, Server, ServerRequest, State
-from chiops.cloud.openstack import marks, times
+from chiops.cloud.openstack import marks, times, told
 from chiops.cloud.openstack.groups import OpenStackGroups
 from chiops.cloud.openstack.leases import OpenStackLeases
 from chiops.cloud.openstack.network import OpenStackNetwork
@@ -47,12 +47,12 @@ class OpenStackCompute:
                 marker = {"marker": page[-1].id} if page else {}
                 page = list(self._site.glance.images(status="active", limit=PAGE, paginated=False, **marker))
                 found += page
-        return [_image(item) for item in found]
+            return [_image(item) for item in told.with_ids(found)]
 
     def keypairs(self) -> Sequence[Keypair]:
         """The user's own key pairs; nobody else's can be seen."""
         with self._site.doing("listing key pairs"):
-            return [_keypair(item) for item in self._nova.keypairs()]
+            return [_keypair(item) for item in told.with_ids(self._nova.keypairs())]
 
     def create_keypair(self, name: str, public_key: str, *, mark: Mark) -> Keypair:
         """Register a public key; its comment carries the mark.
@@ -88,7 +88,7 @@ class OpenStackCompute:
     def _servers(self) -> Sequence[Server]:
         """As Nova has them. Its copy of their addresses is not shown: one that came at the wrong moment stays for good."""
         with self._site.doing("listing servers"):
-            return [server(item) for item in self._nova.servers(details=True)]
+            return [server(item) for item in told.with_ids(self._nova.servers(details=True))]
 
     def get(self, server_id: str) -> Server:
         """One server. Neutron is asked for its address unless it comes or goes, when it is only waited for."""
@@ -220,19 +220,19 @@ def _boot_device(request: ServerRequest) -> dict[str, object]:
 def _image(item: Any) -> Image:
     return Image(
         id=item.id,
-        name=item.name or item.id,
-        status=item.status or "",
-        size_bytes=item.size,
-        min_disk_gib=item.min_disk or 0,
+        name=told.text(item.name) or item.id,
+        status=told.text(item.status),
+        size_bytes=told.number(item.size),
+        min_disk_gib=told.number(item.min_disk) or 0,
     )
 
 
 def _keypair(item: Any) -> Keypair:
-    text = item.public_key or ""
+    text = told.text(item.public_key)
     return Keypair(
         id=item.name,
         name=item.name,
-        fingerprint=item.fingerprint or "",
+        fingerprint=told.text(item.fingerprint),
         public_key=text,
         mark=Mark.from_text(text),
         created=times.parse(item.created_at),

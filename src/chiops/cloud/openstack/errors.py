@@ -149,6 +149,9 @@ def translated(doing: str, thing: str = "") -> Iterator[None]:
         ) from error
     except (ksa.ClientException, sdk.SDKException) as error:
         raise CloudError(f"{doing} failed", why=_short(str(error))) from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # What an answer that is not of the documented shape comes to, here and within the libraries; of no more use than a lost one
+        raise Transient(f"{doing} failed", why="the site's answer can't be understood", todo="try again") from error
 
 
 def from_response(doing: str, response: requests.Response | None, *, thing: str = "", fallback: str = "") -> CloudError:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chiops.cloud.base import NodeType
+from chiops.cloud.openstack import told
 from chiops.cloud.openstack.errors import translated
 from chiops.cloud.openstack.site import Site
 from chiops.errors import Auth, CloudError, NotFound
@@ -42,15 +43,15 @@ def _bare(site: Site) -> Sequence[NodeType]:
     try:
         with site.doing("asking for the types of hosts"):
             answer = site.adapter("reservation").get("/os-hosts/properties?detail=True")
+            properties = told.listing(answer.json()["resource_properties"], "property")
     except Auth:
         raise NotFound(
             f"{site.facts.name} does not tell its members which types of hosts it has",
             todo="ask the site's help desk, or name the address that lists them as `hardware_url` in sites.yaml",
         ) from None
-    found = [
-        item.get("values") or () for item in answer.json()["resource_properties"] if item["property"] == "node_type"
-    ]
-    return [NodeType(name=str(name)) for values in found for name in sorted(values)]
+    found = [item.get("values") for item in properties if item.get("property") == "node_type"]
+    names = (name for values in found if isinstance(values, list) for name in values if told.text(name))
+    return [NodeType(name=name) for name in sorted(names)]
 
 
 def summary(items: Iterable[Mapping[str, Any]]) -> Sequence[NodeType]:
@@ -68,7 +69,7 @@ def _type(name: str, hosts: Sequence[Mapping[str, Any]]) -> NodeType:
     return NodeType(
         name=name,
         hosts=len(hosts),
-        threads=(first.get("architecture") or {}).get("smt_size"),
+        threads=told.number(told.mapping(first.get("architecture")).get("smt_size")),
         cpu=str(cpu.get("other_description") or cpu.get("model") or ""),
         ram=str(memory.get("humanized_ram_size") or ""),
         gpu=_gpu(first.get("gpu")),

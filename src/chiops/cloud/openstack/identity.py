@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chiops.cloud.base import Ec2Credential, Identity, Mark
-from chiops.cloud.openstack import times
+from chiops.cloud.openstack import times, told
 from chiops.cloud.openstack.once import once
 from chiops.cloud.openstack.record import Record
 from chiops.cloud.openstack.site import Site
@@ -45,7 +45,7 @@ class OpenStackIdentity:
         me = self._site.me
         remembered = self._record.all()
         with self._site.doing("listing EC2 credentials"):
-            found = list(self._keystone.credentials(type="ec2", user_id=me.user_id))
+            found = told.with_ids(self._keystone.credentials(type="ec2", user_id=me.user_id))
         credentials = (_credential(item, remembered) for item in found if item.project_id == me.project_id)
         return [credential for credential in credentials if credential]
 
@@ -82,9 +82,9 @@ class OpenStackIdentity:
                 answer = self._keystone.post(
                     f"/users/{me.user_id}/credentials/OS-EC2", json={"tenant_id": me.project_id}, raise_exc=True
                 )
+                made = answer.json()["credential"]
         except Auth:
             raise refused from None
-        made = answer.json()["credential"]
         self._record.put(made["access"], mark)
         return Ec2Credential(access=made["access"], secret=made["secret"], project_id=me.project_id, mark=mark)
 
@@ -104,10 +104,12 @@ class OpenStackIdentity:
 def _credential(item: Any, remembered: Mapping[str, Mark]) -> Ec2Credential | None:
     try:
         blob = json.loads(item.blob)
-        access, secret = str(blob["access"]), str(blob["secret"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, TypeError):
         return None
-    words = {str(key): str(value) for key, value in blob.items()}
+    words = told.words(blob)
+    access, secret = words.get("access"), words.get("secret")
+    if not access or not secret:
+        return None
     return Ec2Credential(
         access=access,
         secret=secret,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chiops.cloud.base import Lease, Mark, NodeType, Reservation, ReservationRequest, State
-from chiops.cloud.openstack import marks, times
+from chiops.cloud.openstack import marks, times, told
 from chiops.cloud.openstack.errors import LEASE_TRUST, NoService
 from chiops.cloud.openstack.once import once
 from chiops.cloud.openstack.site import Site
@@ -48,10 +48,9 @@ class OpenStackLeases:
         """Every lease of the project. One request: Blazar does not page. A site without Blazar has none."""
         try:
             with self._site.doing("listing leases"):
-                found = self._api.get("/leases").json()["leases"]
+                return [lease(item) for item in told.listing(self._api.get("/leases").json()["leases"], "id")]
         except NoService:
             return []
-        return [lease(item) for item in found]
 
     def get(self, lease_id: str) -> Lease:
         """One lease.
@@ -168,9 +167,10 @@ def _minute(when: datetime) -> str:
 
 def lease(item: Mapping[str, Any]) -> Lease:
     """A lease as Blazar describes it."""
-    name, mark = marks.from_lease(item["name"], item.get("user_id", ""))
-    reservations = tuple(_reservation(it) for it in item.get("reservations") or ())
-    status = item.get("status") or ""
+    name, mark = marks.from_lease(told.text(item.get("name")), told.text(item.get("user_id")))
+    parts = (it for it in told.mappings(item.get("reservations")) if told.text(it.get("id")))
+    reservations = tuple(_reservation(it) for it in parts)
+    status = told.text(item.get("status"))
     state = _STATES.get(status, State.PENDING)
     if state is State.READY and any(it.status == "pending" for it in reservations):
         state = State.PENDING  # the lease is ACTIVE a moment before its flavor can be used
@@ -190,28 +190,29 @@ def lease(item: Mapping[str, Any]) -> Lease:
 
 
 def _reservation(item: Mapping[str, Any]) -> Reservation:
-    kind = item.get("resource_type", "")
+    kind = told.text(item.get("resource_type"))
     flavor_name = ""
     if kind == "flavor:instance":
         # Blazar keeps the flavor as it was when it was booked
         try:
-            flavor_name = str(json.loads(item.get("resource_properties") or "{}").get("name", ""))
-        except (ValueError, AttributeError):
-            flavor_name = ""
+            properties = json.loads(told.text(item.get("resource_properties")))
+        except ValueError:
+            properties = {}
+        flavor_name = told.text(told.mapping(properties).get("name"))
     return Reservation(
         id=item["id"],
         kind=kind,
-        status=item.get("status") or "",
-        amount=int(item.get("amount") or item.get("max") or 1),
-        flavor_id=item.get("flavor_id") or (item["id"] if kind == "flavor:instance" else ""),
+        status=told.text(item.get("status")),
+        amount=told.number(item.get("amount")) or told.number(item.get("max")) or 1,
+        flavor_id=told.text(item.get("flavor_id")) or (item["id"] if kind == "flavor:instance" else ""),
         flavor_name=flavor_name,
     )
 
 
 def _fault(item: Mapping[str, Any], reservations: Sequence[Reservation]) -> str:
     """Blazar keeps no reason, only what went wrong: which event, which reservation."""
-    events = [f"its {it['event_type']} event failed" for it in item.get("events") or () if it.get("status") == "ERROR"]
+    events = [it.get("event_type") for it in told.mappings(item.get("events")) if it.get("status") == "ERROR"]
     broken = [
         f"the reservation of {it.flavor_name or it.kind} is in error" for it in reservations if it.status == "error"
     ]
-    return "; ".join([*events, *broken]) or "Blazar gives no reason"
+    return "; ".join([*(f"its {event} event failed" for event in events), *broken]) or "Blazar gives no reason"

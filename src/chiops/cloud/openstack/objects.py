@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from chiops.cloud.base import Bucket, Mark, S3Endpoint, SwiftAccess
-from chiops.cloud.openstack import swift_login, times
+from chiops.cloud.openstack import swift_login, times, told
 from chiops.cloud.openstack.errors import NoService
 from chiops.cloud.openstack.once import once
 from chiops.cloud.openstack.record import Record
@@ -71,14 +71,14 @@ class OpenStackObjects:
         Counts may lag behind by a minute; ``mark`` is None for buckets that were made elsewhere: `get` knows it. A site
         without an object store has none.
         """
-        items: Sequence[Mapping[str, Any]] = ()
+        items: list[Mapping[str, Any]] = []
         if not self._address():
             return []
         with self._site.doing("listing buckets"):
             while True:
                 marker = f"&marker={quote(items[-1]['name'], safe='')}" if items else ""
                 page = self._api.get(f"?format=json&limit={PAGE}{marker}").json()
-                items = [*items, *page]
+                items += told.listing(page, "name")
                 if len(page) < PAGE:
                     break
         items = [item for item in items if not item["name"].endswith(SEGMENTS)]
@@ -194,4 +194,5 @@ def _number(text: str | None) -> int | None:
 
 
 def _listed(item: Mapping[str, Any]) -> Bucket:
-    return Bucket(id=item["name"], name=item["name"], objects=item.get("count"), size_bytes=item.get("bytes"))
+    objects, size = told.number(item.get("count")), told.number(item.get("bytes"))
+    return Bucket(id=item["name"], name=item["name"], objects=objects, size_bytes=size)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from chiops.cloud.base import Mark, Server, State
-from chiops.cloud.openstack import times
+from chiops.cloud.openstack import times, told
 
 LEASE = "chiops-lease"
 FLAVOR = "chiops-flavor"
@@ -27,45 +26,46 @@ _STATES = {
 
 def server(item: Any) -> Server:
     """Map openstacksdk's server; what Nova leaves out is empty, and so is its floating address, which Neutron knows."""
-    metadata = dict(item.metadata or {})
-    status = str(item.status or "BUILD")
+    metadata = told.words(item.metadata)
+    status = told.text(item.status) or "BUILD"
     state = _STATES.get(status, State.PENDING)
     if item.task_state == "deleting":
         state = State.DELETING
-    flavor, image = item.flavor or {}, item.image or {}
+    flavor, image = told.mapping(item.flavor), told.mapping(item.image)
+    flavors = (metadata.get(FLAVOR), *(told.text(flavor.get(key)) for key in ("original_name", "name", "id")))
     return Server(
-        id=item.id,
-        name=item.name or "",
+        id=told.text(item.id),
+        name=told.text(item.name),
         status=status,
         state=state,
         fault=_fault(item.fault) if state is State.FAILED else "",
         mark=Mark.from_metadata(metadata),
         created=times.parse(item.created_at),
-        flavor=metadata.get(FLAVOR) or flavor.get("original_name") or flavor.get("name") or flavor.get("id") or "",
-        image=image.get("id") or "",
-        keypair=item.key_name or "",
+        flavor=next(filter(None, flavors), ""),
+        image=told.text(image.get("id")),
+        keypair=told.text(item.key_name),
         lease_id=metadata.get(LEASE, ""),
         fixed_address=_fixed_address(item),
-        security_groups=_names(item.security_groups or ()),
-        volumes=tuple(volume["id"] for volume in item.attached_volumes or ()),
+        security_groups=_all(item.security_groups, "name"),
+        volumes=_all(item.attached_volumes, "id"),
         metadata=metadata,
         has_run=state is not State.FAILED or bool(item.launched_at),
     )
 
 
-def _names(groups: Iterable[Any]) -> tuple[str, ...]:
-    """Group names, each once: Nova repeats them per port."""
-    return tuple(dict.fromkeys(group["name"] for group in groups))
+def _all(items: object, key: str) -> tuple[str, ...]:
+    """What the items have under the key, each once: Nova repeats groups per port."""
+    return tuple(dict.fromkeys(filter(None, (told.text(item.get(key)) for item in told.mappings(items)))))
 
 
 def _fixed_address(item: Any) -> str:
-    for addresses in (item.addresses or {}).values():
-        for address in addresses:
+    for addresses in told.mapping(item.addresses).values():
+        for address in told.mappings(addresses):
             if address.get("version") == 4 and address.get("OS-EXT-IPS:type", "fixed") == "fixed":
-                return str(address["addr"])
+                return told.text(address.get("addr"))
     return ""
 
 
 def _fault(fault: Any) -> str:
     """Nova's message; ``details`` are a traceback for administrators."""
-    return str((fault or {}).get("message") or "Nova gives no reason")
+    return told.text(told.mapping(fault).get("message")) or "Nova gives no reason"

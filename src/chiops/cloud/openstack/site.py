@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from chiops.cloud.base import Flavor, Identity, SiteFacts
+from chiops.cloud.openstack import told
 from chiops.cloud.openstack.errors import translated
 from chiops.errors import Ambiguous, InvalidRequest, NotFound
 from chiops.names import suggestion
@@ -118,14 +119,14 @@ class Site:
             self._flavors = [
                 Flavor(
                     id=item.id,
-                    name=item.name,
-                    vcpus=item.vcpus,
-                    ram_mib=item.ram,
-                    disk_gib=item.disk,
-                    su_per_hour=self.facts.su_per_hour.get(item.name),
+                    name=name,
+                    vcpus=told.number(item.vcpus) or 0,
+                    ram_mib=told.number(item.ram) or 0,
+                    disk_gib=told.number(item.disk) or 0,
+                    su_per_hour=self.facts.su_per_hour.get(name),
                 )
-                for item in self.nova.flavors(details=True)
-                if not item.name.startswith("reservation:")
+                for item in told.with_ids(self.nova.flavors(details=True))
+                if not (name := told.text(item.name)).startswith("reservation:")
             ]
         return self._flavors
 

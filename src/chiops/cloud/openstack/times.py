@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 
-def parse(text: str | None) -> datetime | None:
+def parse(text: object) -> datetime | None:
     """An aware datetime; None for nothing or nonsense."""
     try:
-        parsed = datetime.fromisoformat(text) if text else None
-    except ValueError:
+        parsed = datetime.fromisoformat(text) if text and isinstance(text, str) else None
+        if parsed is None:
+            return None
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    if parsed is None:
-        return None
-    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def from_epoch(text: str | None) -> datetime | None:

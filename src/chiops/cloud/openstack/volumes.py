@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chiops.cloud.base import Attachment, Mark, State, Volume
-from chiops.cloud.openstack import times
+from chiops.cloud.openstack import times, told
 from chiops.cloud.openstack.errors import NoService
 from chiops.cloud.openstack.once import REQUEST, once, word
 from chiops.cloud.openstack.site import Site
@@ -35,7 +35,7 @@ class OpenStackVolumes:
         """Every volume of the project; Cinder pages by 1000. A site without Cinder has none."""
         try:
             with self._site.doing("listing volumes"):
-                return [volume(item, self._now()) for item in self._cinder.volumes(details=True)]
+                return [volume(item, self._now()) for item in told.with_ids(self._cinder.volumes(details=True))]
         except NoService:
             return []
 
@@ -66,7 +66,7 @@ class OpenStackVolumes:
         def find() -> Volume | None:
             with self._site.doing("listing volumes"):
                 for item in self._cinder.volumes(details=True, name=name):
-                    if (item.metadata or {}).get(REQUEST) == body["metadata"][REQUEST]:
+                    if told.words(item.metadata).get(REQUEST) == body["metadata"][REQUEST]:
                         return volume(item, self._now())
             return None
 
@@ -129,7 +129,7 @@ def by_id(volume_id: str) -> str:
 
 def volume(item: Any, now: datetime) -> Volume:
     """A volume as Cinder describes it."""
-    status = item.status or ""
+    status = told.text(item.status)
     state, fault = _state(status), ""
     changed = times.parse(item.updated_at) or times.parse(item.created_at)
     if status in BETWEEN and changed and now - changed > STUCK_AFTER:
@@ -138,22 +138,26 @@ def volume(item: Any, now: datetime) -> Volume:
     elif state is State.FAILED:
         fault = f"Cinder reports {status.replace('_', ' ')}"
     return Volume(
-        id=item.id,
-        name=item.name or "",
+        id=told.text(item.id),
+        name=told.text(item.name),
         status=status,
         state=state,
         fault=fault,
-        mark=Mark.from_metadata(item.metadata or {}),
+        mark=Mark.from_metadata(told.words(item.metadata)),
         created=times.parse(item.created_at),
-        size_gib=item.size or 0,
+        size_gib=told.number(item.size) or 0,
         bootable=str(item.is_bootable).lower() == "true",
-        volume_type=item.volume_type or "",
-        attachments=tuple(_attachment(item.id, it["server_id"], it.get("device")) for it in item.attachments or ()),
+        volume_type=told.text(item.volume_type),
+        attachments=tuple(
+            _attachment(item.id, server_id, it.get("device"))
+            for it in told.mappings(item.attachments)
+            if (server_id := told.text(it.get("server_id")))
+        ),
     )
 
 
-def _attachment(volume_id: str, server_id: str, device: str | None) -> Attachment:
-    return Attachment(volume_id=volume_id, server_id=server_id, device=device or "", by_id=by_id(volume_id))
+def _attachment(volume_id: str, server_id: str, device: object) -> Attachment:
+    return Attachment(volume_id=volume_id, server_id=server_id, device=told.text(device), by_id=by_id(volume_id))
 
 
 def _state(status: str) -> State:
