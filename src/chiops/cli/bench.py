@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from chiops.cli.bench_results import RESULTS, ResultsOption, console, register
-from chiops.cli.common import LabOption, command, options
+from chiops.cli.common import BucketOption, LabOption, command, options
 from chiops.cli.common import app as group
 from chiops.errors import UsageError
 from chiops.output import Format, emit
@@ -55,10 +55,13 @@ def run(
         str, typer.Option(help="Compute per batch: h100, a100 (MLPerf Storage's ResNet-50) or seconds.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Of the order of samples and arms.")] = 42,
+    arm_timeout: Annotated[str, typer.Option(help="Longest time for one arm, as in 30m or 2h.")] = "30m",
+    batch_timeout: Annotated[str, typer.Option(help="Longest wait for one batch.")] = "2m",
     memory: Annotated[
         str | None, typer.Option(help="Limit of the container's memory, as in 4g.", show_default=False)
     ] = None,
     node: Annotated[str | None, typer.Option(help="On which node; the first by default.", show_default=False)] = None,
+    bucket: BucketOption = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show which arms would run, and run none.")] = False,
     lab: LabOption = None,
     results: ResultsOption = RESULTS,
@@ -67,6 +70,7 @@ def run(
     from chiops.bench.formats import expand
     from chiops.bench.options import BenchOptions
     from chiops.data.catalog import root_of
+    from chiops.ops.moments import span
 
     lists = {
         "formats": expand(_split(format_)),
@@ -90,28 +94,31 @@ def run(
         batches=batches,
         emulate=emulate,
         seed=seed,
+        arm_timeout_s=span(arm_timeout).total_seconds(),
+        batch_timeout_s=span(batch_timeout).total_seconds(),
         memory=memory,
         **given,
     )
     if plan:
         _show(chosen)
     else:
-        _run(chosen, lab, node, results)
+        _run(chosen, lab, node, bucket, results)
 
 
-def _run(chosen: BenchOptions, lab: str | None, node: str | None, results: Path) -> None:
+def _run(chosen: BenchOptions, lab: str | None, node: str | None, bucket: str | None, results: Path) -> None:
     from dataclasses import replace
 
     from chiops.bench import table
     from chiops.bench.run import raise_for_state, run_bench
+    from chiops.lab.lock import work_lock
     from chiops.lab.session import opened
     from chiops.remote.bench_image import ensure_bench_image
     from chiops.remote.ssh import Ssh
 
-    with opened(lab, options.site) as session:
-        where, bucket = session.node(node), session.bucket()
+    with opened(lab, options.site) as session, work_lock(session.lab.name, "bench run"):
+        where, access = session.node(node), session.bucket(bucket)
         image = ensure_bench_image([where], session.places.compute.node_settings)
-        measured = run_bench(Ssh(where), image, bucket, replace(chosen, lab=session.lab.name), results)
+        measured = run_bench(Ssh(where), image, access, replace(chosen, lab=session.lab.name), results)
     path = results / measured.file_name
     if options.output is Format.TABLE:
         console().print(table.rich_table(measured))

@@ -47,6 +47,9 @@ OutputOption = Annotated[
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", show_default=False)]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, on stderr.", show_default=False)]
 LabOption = Annotated[str | None, typer.Option("--lab", help="Which lab, if several are up.", show_default=False)]
+BucketOption = Annotated[
+    str | None, typer.Option("--bucket", help="Which bucket of the lab; its first by default.", show_default=False)
+]
 
 
 def app(name: str, help_: str) -> typer.Typer:

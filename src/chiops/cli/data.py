@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chiops.cli.common import LabOption, command, options
+from chiops.cli.common import BucketOption, LabOption, command, options
 from chiops.cli.common import app as group
 from chiops.names import format_bytes
-from chiops.output import emit
+from chiops.output import Format, emit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chiops.data.prepare import PrepareResult
+    from chiops.data.verify import Verified
 
 app = group("data", "Datasets: prepared on a node, loaded into the lab's bucket.")
 FormatOption = Annotated[
@@ -20,9 +23,6 @@ FormatOption = Annotated[
     typer.Option(
         "--format", "-f", help="imagefolder, webdataset, litdata, mds, or all; again for more.", show_default=False
     ),
-]
-BucketOption = Annotated[
-    str | None, typer.Option("--bucket", help="Which bucket of the lab; its first by default.", show_default=False)
 ]
 
 
@@ -84,6 +84,7 @@ def prepare(
     from chiops.data import prepare as preparing
     from chiops.data.catalog import STAGES, find_formats
     from chiops.data.options import PrepareOptions
+    from chiops.lab.lock import work_lock
     from chiops.lab.session import opened
     from chiops.remote.bench_image import ensure_bench_image
     from chiops.remote.ssh import Ssh
@@ -104,7 +105,7 @@ def prepare(
         split=split,
         skip_damaged=skip_damaged,
     )
-    with opened(lab, options.site) as session:
+    with opened(lab, options.site) as session, work_lock(session.lab.name, "data prepare"):
         where, access = session.node(node), session.bucket(bucket)
         sending = preparing.to_send(chosen)
         image = ensure_bench_image([where], session.places.compute.node_settings)
@@ -161,12 +162,13 @@ def verify(
     lab: LabOption = None,
 ) -> None:
     """Compare what is in the bucket with the manifests written beside it: names, sizes, checksums."""
-    from chiops.data.verify import chosen, require
+    from chiops.data.verify import NAMED, chosen, require, verify_all
     from chiops.lab.session import opened
 
     with opened(lab, options.site) as session:
         access = session.bucket(bucket)
-        found = [require(access, *one) for one in chosen(access, format_ or (), dataset)]
+        names = NAMED if options.output is Format.TABLE else None
+        found = verify_all(access, chosen(access, format_ or (), dataset), names=names)
     rows = [
         {
             "format": one.format,
@@ -174,8 +176,20 @@ def verify(
             "prefix": f"{one.prefix}/",
             "objects": one.objects,
             "size": format_bytes(one.bytes),
-            "state": "whole",
+            "state": "not comparable" if one.fault else one.state,
         }
         for one in found
     ]
-    emit(found, options.output, table=rows)
+    emit(found, options.output, table=rows, text=_differing(found))
+    require(found, access.bucket)
+
+
+def _differing(found: Sequence[Verified]) -> str:
+    """The names of objects that differ, the first of each kind."""
+    lines = []
+    for one in found:
+        for kind, difference in one.differences.items():
+            lines += [f"{kind}: {one.prefix}/{name}" for name in difference.names]
+            if more := difference.count - len(difference.names):
+                lines.append(f"{kind}: {more:,} more below {one.prefix}/; -o json names all")
+    return "\n".join(["", *lines]) if lines else ""

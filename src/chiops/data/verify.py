@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
+from chiops import progress
 from chiops.cloud.base import S3Access
 from chiops.data.catalog import find_format, find_formats, root_of
 from chiops.errors import DataError
 
-_NAMED = 1000
+NAMED = 10
+"""So many names of objects of each kind are kept, unless all are asked for."""
+
 _THREADS = 8
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Objects that are not as they should be: how many, and the first thousand names below the prefix, sorted."""
+    """Objects that are not as they should be: how many, and names below the prefix, sorted: the first, or all."""
 
     count: int = 0
     names: tuple[str, ...] = ()
@@ -34,14 +40,27 @@ class Verified:
     missing: Difference = Difference()
     damaged: Difference = Difference()
     extra: Difference = Difference()
+    fault: str = ""
+
+    @property
+    def differences(self) -> dict[str, Difference]:
+        """What is not as it should be, by kind."""
+        kinds = {"missing": self.missing, "damaged": self.damaged, "not ours": self.extra}
+        return {kind: one for kind, one in kinds.items() if one.count}
 
     @property
     def whole(self) -> bool:
         """Everything is there, as it was loaded, and nothing else."""
-        return not (self.missing.count or self.damaged.count or self.extra.count)
+        return not (self.differences or self.fault)
+
+    @property
+    def state(self) -> str:
+        """``whole``, or what is wrong."""
+        counts = ", ".join(f"{one.count} {kind}" for kind, one in self.differences.items())
+        return self.fault or counts or "whole"
 
 
-def verify(s3: S3Access, format_name: str, root: str) -> Verified:
+def verify(s3: S3Access, format_name: str, root: str, *, names: int | None = NAMED) -> Verified:
     """Compare names, sizes and checksums of a dataset's objects in a format with the manifest.
 
     Objects whose checksum the listing does not tell (those sent in parts, by other tools) count as damaged unless they still
@@ -51,6 +70,7 @@ def verify(s3: S3Access, format_name: str, root: str) -> Verified:
         s3: the bucket.
         format_name: one of `catalog.FORMATS`.
         root: the dataset's root, as `catalog.root_of` has it.
+        names: so many names of each kind of difference are told; None for all.
 
     Raises:
         UsageError: there is no such format.
@@ -64,7 +84,8 @@ def verify(s3: S3Access, format_name: str, root: str) -> Verified:
     from chiops.s3.client import client, translated
 
     prefix = find_format(format_name).prefix(root)
-    with translated(f"verifying {prefix}/ in bucket {s3.bucket}"), Ledger() as ledger:
+    where = f"{prefix}/ in bucket {s3.bucket}"
+    with progress.task(f"Verify {where}") as task, translated(f"verifying {where}"), Ledger() as ledger:
         service = client(s3)
         known = manifest.load(service, s3.bucket, prefix)
         if known is None or not known.get("complete"):
@@ -73,12 +94,13 @@ def verify(s3: S3Access, format_name: str, root: str) -> Verified:
                 why="its manifest is missing" if known is None else "an upload did not finish",
                 todo=f"run `chiops data prepare --format {format_name}`",
             )
-        for name, file in manifest.load_files(service, s3.bucket, prefix):
+        expected = int(known["objects"])
+        for name, file in _counted(manifest.load_files(service, s3.bucket, prefix), task, "lines", expected):
             ledger.put(name, file)
         if ledger.totals() != (known["objects"], known["bytes"]):
             why = f"{manifest.files_key(prefix)} does not fit it"
-            raise DataError(f"the manifest of {prefix}/ in bucket {s3.bucket} is torn", why=why, todo="prepare again")
-        ledger.list(list_prefix(service, s3.bucket, prefix))
+            raise DataError(f"the manifest of {where} is torn", why=why, todo="prepare again")
+        ledger.list(_counted(list_prefix(service, s3.bucket, prefix), task, "objects", expected))
 
         def mark(name: str) -> str:
             head = service.head_object(Bucket=s3.bucket, Key=f"{prefix}/{name}")
@@ -88,30 +110,46 @@ def verify(s3: S3Access, format_name: str, root: str) -> Verified:
             format=format_name,
             prefix=prefix,
             dataset=str(known["dataset"]["name"]),
-            objects=int(known["objects"]),
+            objects=expected,
             bytes=int(known["bytes"]),
-            missing=_difference(ledger.missing()),
-            damaged=_difference(damaged(ledger, mark, _THREADS)),
-            extra=_difference(ledger.extra()),
+            missing=_difference(ledger.missing(), names),
+            damaged=_difference(damaged(ledger, mark, _THREADS), names),
+            extra=_difference(ledger.extra(), names),
         )
 
 
-def require(s3: S3Access, format_name: str, root: str) -> Verified:
-    """`verify`, for a caller that cannot go on with anything less than whole.
+def verify_all(s3: S3Access, wanted: Iterable[tuple[str, str]], *, names: int | None = NAMED) -> list[Verified]:
+    """`verify` each format and root in turn, whatever is wrong with those before; ``fault`` says why one cannot be compared.
 
     Raises:
-        DataError: objects are missing, damaged or too many.
+        CloudError: the service refuses or fails.
     """
-    found = verify(s3, format_name, root)
-    if found.whole:
-        return found
-    counts = {"missing": found.missing, "damaged": found.damaged, "not ours": found.extra}
-    why = ", ".join(f"{one.count} {word} (such as {one.names[0]})" for word, one in counts.items() if one.count)
-    raise DataError(
-        f"{found.prefix}/ in bucket {s3.bucket} is not what was loaded",
-        why=why,
-        todo=f"run `chiops data prepare --format {format_name}` again; it sends only what is wrong",
-    )
+    found = []
+    for format_name, root in wanted:
+        try:
+            found.append(verify(s3, format_name, root, names=names))
+        except DataError as error:
+            prefix = find_format(format_name).prefix(root)
+            found.append(
+                Verified(format=format_name, prefix=prefix, dataset=root, objects=0, bytes=0, fault=error.sentence())
+            )
+    return found
+
+
+def require(found: Sequence[Verified], bucket: str) -> None:
+    """Be satisfied with nothing less than whole.
+
+    Raises:
+        DataError: objects are missing, damaged or too many, or nothing whole was loaded.
+    """
+    wrong = [one for one in found if not one.whole]
+    if wrong:
+        formats = " ".join(f"--format {name}" for name in dict.fromkeys(one.format for one in wrong))
+        raise DataError(
+            f"{', '.join(f'{one.prefix}/' for one in wrong)} in bucket {bucket} is not what was loaded",
+            why="; ".join(one.state for one in wrong),
+            todo=f"run `chiops data prepare {formats}` again; it sends only what is wrong",
+        )
 
 
 def loaded(s3: S3Access) -> list[tuple[str, str]]:
@@ -158,7 +196,15 @@ def chosen(s3: S3Access, formats: Iterable[str], dataset: str) -> list[tuple[str
     return found
 
 
-def _difference(names: Iterable[str]) -> Difference:
-    every = iter(names)
-    first = tuple(islice(every, _NAMED))
+def _difference(found: Iterable[str], most: int | None) -> Difference:
+    every = iter(found)
+    first = tuple(islice(every, most))
     return Difference(count=len(first) + sum(1 for _ in every), names=first)
+
+
+def _counted(found: Iterable[T], task: progress.Task, unit: str, total: int) -> Iterator[T]:
+    """All of it, and how far it is."""
+    for number, one in enumerate(found, start=1):
+        yield one
+        if number % 1000 == 0:
+            task.advance(number, total=max(total, number), unit=unit)

@@ -8,7 +8,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -20,7 +20,7 @@ _HELD = (errno.EAGAIN, errno.EACCES)
 
 
 @contextmanager
-def lab_lock(name: str, command: str = "") -> Iterator[None]:
+def lab_lock(name: str, command: str = "", *, beside_work: bool = False) -> Iterator[None]:
     """Hold the lab for this process, so that two commands never change it at once.
 
     The kernel lets go of it when the process ends, so what is written in the file is never trusted: it only tells who it is
@@ -29,11 +29,29 @@ def lab_lock(name: str, command: str = "") -> Iterator[None]:
     Args:
         name: the lab's.
         command: what is done meanwhile, as ``up``; told to whom it keeps waiting.
+        beside_work: also while a command holds `work_lock`; for what leaves the nodes alone.
 
     Raises:
         Conflict: another chiops works on it; names its process, machine and command.
     """
-    path = paths.private_dir(paths.state_dir() / "locks") / f"{name}.lock"
+    with _locked(name, name, command), nullcontext() if beside_work else work_lock(name, command):
+        yield
+
+
+@contextmanager
+def work_lock(name: str, command: str) -> Iterator[None]:
+    """Hold the lab's nodes, for hours perhaps: nothing else works on them or changes the lab, but its lease can be extended.
+
+    Raises:
+        Conflict: as for `lab_lock`.
+    """
+    with _locked(name, f"{name}+work", command):
+        yield
+
+
+@contextmanager
+def _locked(name: str, stem: str, command: str) -> Iterator[None]:
+    path = paths.private_dir(paths.state_dir() / "locks") / f"{stem}.lock"
     with path.open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from chiops.bench.files import save
+from chiops.cli import data
 from chiops.cli.bench import app
 from chiops.cli.common import options
+from chiops.errors import UsageError
+from chiops.lab import session
+from chiops.lab.lock import work_lock
 from chiops.output import Format
 from tests.unit.bench import runs
 
@@ -47,7 +55,11 @@ def test_all_means_every_format() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [(("--workers", "two"), "'two' is not a number of workers"), (("--mount", "rclon"), "Did you mean 'rclone'")],
+    [
+        (("--workers", "two"), "'two' is not a number of workers"),
+        (("--mount", "rclon"), "Did you mean 'rclone'"),
+        (("--arm-timeout", "soon"), "'soon' is not a duration"),
+    ],
 )
 def test_a_wish_that_cannot_be_is_one_sentence(arguments: tuple[str, ...], says: str) -> None:
     assert says in chiops("run", "--plan", *arguments, code=2)
@@ -68,3 +80,36 @@ def test_results_are_listed_shown_and_compared(tmp_path: Path) -> None:
 
 def test_an_empty_folder_says_so(tmp_path: Path) -> None:
     assert "There is no result in" in chiops("list", "--results", tmp_path)
+
+
+class Session:
+    """An open lab whose node is reached only by whom it is meant for."""
+
+    lab = SimpleNamespace(name="lab")
+
+    def node(self, name: str | None) -> str:
+        return name or "node"
+
+    def bucket(self, name: str | None) -> None:
+        raise UsageError(f"asked for bucket {name}")
+
+
+@contextmanager
+def opened(*_: object) -> Iterator[Session]:
+    yield Session()
+
+
+def test_the_bucket_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "opened", opened)
+    assert "asked for bucket second" in chiops("run", "--bucket", "second", code=2)
+
+
+@pytest.mark.parametrize(("group", "words"), [(app, ["run"]), (data.app, ["prepare"])])
+def test_two_that_work_on_one_lab_keep_out_of_each_others_way(
+    group: typer.Typer, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "opened", opened)
+    with work_lock("lab", "bench run"):
+        done = CliRunner().invoke(group, words)
+    assert done.exit_code == 1
+    assert "`chiops bench run` (process" in done.output

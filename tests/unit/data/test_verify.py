@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chiops.cloud.base import S3Access, S3Endpoint
-from chiops.data.verify import Difference, chosen, require, verify
+from chiops.data.verify import Difference, chosen, require, verify, verify_all
 from chiops.errors import Auth, DataError, UsageError
 from chiops.etl.config import S3Config
 from chiops.etl.upload import Upload
@@ -30,8 +30,9 @@ def s3(s3_server: S3Server, bucket: str, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_what_was_loaded_is_whole(s3: S3Access) -> None:
-    found = require(s3, "imagefolder", "Food-11")
+    found = verify(s3, "imagefolder", "Food-11")
     assert found.whole
+    require([found], s3.bucket)
     assert (found.dataset, found.objects, found.bytes) == ("food11-synthetic", 6, 6000)
 
 
@@ -46,8 +47,22 @@ def test_every_kind_of_difference_is_found(s3: S3Access, s3_server: S3Server) ->
     assert found.missing == Difference(count=1, names=(names[0],))
     assert found.damaged == Difference(count=2, names=(names[1], names[2]))
     assert found.extra == Difference(count=1, names=("training/class_00/0_99.jpg",))
-    with pytest.raises(DataError, match=r"1 missing .*, 2 damaged .*, 1 not ours"):
-        require(s3, "imagefolder", "Food-11")
+    with pytest.raises(DataError, match=r"Food-11/ in bucket .*: 1 missing, 2 damaged, 1 not ours"):
+        require([found], s3.bucket)
+    assert verify(s3, "imagefolder", "Food-11", names=1).damaged == Difference(count=2, names=(names[1],))
+
+
+def test_what_is_wrong_with_one_format_keeps_none_of_the_others_from_being_checked(
+    s3: S3Access, s3_server: S3Server
+) -> None:
+    s3_server.client().delete_object(Bucket=s3.bucket, Key=f"Food-11/{min(FILES)}")
+    wanted = [("litdata", "Food-11"), ("imagefolder", "Food-11"), ("mds", "Food-11")]
+    found = verify_all(s3, wanted)
+    assert [one.format for one in found] == ["litdata", "imagefolder", "mds"]
+    assert found[1].state == "1 missing"
+    assert "its manifest is missing" in found[0].fault
+    with pytest.raises(DataError, match="--format litdata --format imagefolder --format mds"):
+        require(found, s3.bucket)
 
 
 def test_an_object_sent_again_in_parts_is_known_by_its_own_checksum(s3: S3Access, s3_server: S3Server) -> None:

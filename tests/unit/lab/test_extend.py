@@ -14,7 +14,7 @@ from chiops.cloud.base import Lease, State
 from chiops.errors import Conflict, Declined, NotFound, Policy, ResourceFailed, UsageError
 from chiops.lab import extend, release, session
 from chiops.lab.journal import Journal, LabRecord
-from chiops.lab.lock import lab_lock
+from chiops.lab.lock import lab_lock, work_lock
 from tests.support.memory import SITE, Memory
 from tests.unit.lab.conftest import FACTS
 from tests.unit.lab.labs import agree, bring_up, take_down, write
@@ -106,3 +106,8 @@ def test_a_lab_that_another_command_changes_is_left_alone(lab: LabRecord) -> Non
     assert lab.site == SITE
     with lab_lock("lab", "up lab"), pytest.raises(Conflict, match="`chiops up lab`"):
         extend.extend(lab, agree, by=TWO_HOURS)
+
+
+def test_a_lab_is_extended_while_its_nodes_are_measured(lab: LabRecord) -> None:
+    with work_lock("lab", "bench run"):
+        assert extend.extend(lab, agree, by=TWO_HOURS).end

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chiops.errors import Conflict, Interrupted
-from chiops.lab.lock import interruptible, lab_lock
+from chiops.lab.lock import interruptible, lab_lock, work_lock
 
 TAKE = "from chiops.lab.lock import lab_lock\nwith lab_lock('l', 'up l'): print('held', flush=True); input()"
 
@@ -61,6 +61,18 @@ def test_a_holder_that_has_not_signed_yet_is_told_as_such(written: str, state: P
 
 def test_two_labs_are_held_at_once() -> None:
     with lab_lock("one"), lab_lock("two"):
+        pass
+
+
+def test_work_on_the_nodes_excludes_all_but_what_leaves_them_alone() -> None:
+    with work_lock("l", "bench run"):
+        with pytest.raises(Conflict, match="`chiops bench run`"), work_lock("l", "data prepare"):
+            pass
+        with pytest.raises(Conflict, match="`chiops bench run`"), lab_lock("l", "down l"):
+            pass
+        with lab_lock("l", "extend l", beside_work=True):
+            pass
+    with lab_lock("l", "up l"), pytest.raises(Conflict, match="`chiops up l`"), work_lock("l", "bench run"):
         pass
 
 
