@@ -138,6 +138,7 @@ class PrepareOptions:
             "sha256": self.sha256,
             "threads": self.threads,
             "name": self.staged_as if own else "",
+            "origin": self.where.told_as() if own else "",
             "index" if self.dataset == "index" else "source": source,
             "split": self.split,
             "skip_damaged": int(self.skip_damaged),

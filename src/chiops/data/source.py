@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import posixpath
 import queue
 import re
 import tempfile
@@ -61,6 +62,15 @@ class Source:
             return cls("node", rest)
         bucket, _, key = rest[2:].partition("/") if rest.startswith("//") else ("", "", rest)
         return cls("bucket", key.strip("/"), bucket)
+
+    def told_as(self) -> str:
+        """The place in full, so that another is another, from wherever it is named; "" in the bucket, whose keys say it."""
+        match self.kind:
+            case "here":
+                return str(Path(self.path).resolve())
+            case "node":
+                return f"node:{posixpath.normpath(self.path)}"
+        return ""
 
     def usual_name(self) -> str:
         """What a dataset from there is called if nobody says: the last part of the path, in letters that do for a key."""

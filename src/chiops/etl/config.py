@@ -40,6 +40,7 @@ class Options:
         threads: objects sent or fetched at once.
         name: a dataset of one's own: its name and root.
         source: where it comes from: ``sent`` (over stdin), ``folder:<path in the container>`` or ``bucket:<prefix>``.
+        origin: what a person calls the source, where ``source`` or ``index`` does not tell one from another.
         index: a JSON list of the keys in the bucket that make it up: ``sent`` or ``bucket:<key>``; no ``source`` then.
         split: the split that all of its images belong to; empty to go by the folders' names.
         skip_damaged: 1 to leave damaged images out, 0 to fail.
@@ -55,6 +56,7 @@ class Options:
     threads: int = 16
     name: str = ""
     source: str = ""
+    origin: str = ""
     index: str = ""
     split: str = ""
     skip_damaged: int = 0

@@ -94,6 +94,25 @@ def test_a_usual_name_is_a_name_or_is_asked_for(text: str) -> None:
     assert check_name(options.staged_as) == options.staged_as
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("flowers", "./flowers/", True),
+        ("flowers", "other/flowers", False),
+        ("node:/srv/flowers", "node:/srv/x/../flowers/", True),
+        ("node:/srv/flowers", "node:/home/flowers", False),
+        ("flowers", "node:/srv/flowers", False),
+    ],
+)
+def test_the_node_is_told_one_source_from_another(one: str, other: str, same: bool) -> None:
+    told = [
+        PrepareOptions(dataset="imagefolder", source=text, name="mine").for_the_node()["origin"]
+        for text in (one, other)
+    ]
+    assert all(told)
+    assert (told[0] == told[1]) is same
+
+
 @pytest.mark.parametrize("source", ["~nobody-of-that-name/x", "a\0b", "node:x", "/", "日本"])
 def test_what_gives_no_name_or_no_place_is_refused_with_advice(source: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -146,6 +146,15 @@ def pets(tmp_path: Path) -> Path:
     return plant(tmp_path / "source", [f"train/{pet}/{number}.jpg" for pet in ("cats", "dogs") for number in range(9)])
 
 
+def test_a_stage_of_another_source_of_the_same_name_is_not_taken_up(config: Config, pets: Path) -> None:
+    config = dataclasses.replace(config, s3=None)
+    pipeline.run(own(config, pets, "extract", "transform", origin="node:/srv/pets"), Heard())
+    pipeline.run(own(config, pets, "load", origin="node:/srv/pets"), Heard())
+    for stage in ("transform", "load"):
+        with pytest.raises(EtlError, match="yet, or with other options"):
+            pipeline.run(own(config, pets, stage, origin="node:/home/pets"), Heard())
+
+
 def test_each_stage_runs_alone_after_the_one_before(
     config: Config, pets: Path, s3_server: S3Server, bucket: str
 ) -> None:

@@ -43,7 +43,7 @@ class ImageTree:
 
     @property
     def parameters(self) -> Mapping[str, object]:
-        """Where the images are from."""
+        """Where the images are from; a stage of one source is none of another's, whatever both are called."""
         return {"source": self.source.where, "split": self.split}
 
     def look(self, work: Path, events: Events) -> Mapping[str, object]:
@@ -110,18 +110,19 @@ def _source(options: Options, s3: S3Config | None) -> Source:
     from ..sources.folder import Folder
     from ..sources.sent import Sent
 
+    sent = Sent(where=options.origin) if options.origin else Sent()
     kind, _, rest = (options.index or options.source).partition(":")
     match kind:
         case "sent" if options.index and s3:
-            return Index(s3, "", options.threads, Sent())
+            return Index(s3, "", options.threads, sent)
         case "bucket" if options.index and s3:
-            return Index(s3, rest, options.threads, Sent())
+            return Index(s3, rest, options.threads, sent)
         case "sent" if not options.index:
-            return Sent()
+            return sent
         case "bucket" if s3:
             return Prefix(s3, rest.strip("/"), options.threads)
         case "folder" if not options.index:
-            return Folder(Path(rest))
+            return Folder(Path(rest), options.origin) if options.origin else Folder(Path(rest))
     raise EtlError("it is not said where the images are from", todo="give a --source or an --index", kind="usage")
 
 

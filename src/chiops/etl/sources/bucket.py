@@ -65,7 +65,7 @@ class Index:
     @property
     def where(self) -> str:
         """The index."""
-        return f"s3://{self.s3.bucket}/{self.at}" if self.at else "the index that was sent"
+        return f"s3://{self.s3.bucket}/{self.at}" if self.at else self.sent.where
 
     def list(self, work: Path, events: Events) -> Iterator[Entry]:
         """Every key; sizes show when they are fetched.

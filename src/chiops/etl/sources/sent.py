@@ -26,7 +26,7 @@ _TODO = "prepare again; what has arrived is kept"
 class Sent:
     """What comes over ``stream``."""
 
-    where: str = "the folder that was sent"
+    where: str = "what was sent"
     stream: BinaryIO = field(default_factory=lambda: sys.stdin.buffer)
 
     def list(self, work: Path, events: Events) -> Iterator[Entry]:  # noqa: ARG002
