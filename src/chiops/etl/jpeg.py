@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 
-_START, _END = b"\xff\xd8\xff", b"\xff\xd9"
+_START = b"\xff\xd8\xff"
 _ENDINGS = (".jpg", ".jpeg")
 
 
@@ -22,21 +22,21 @@ def sample_digest(jpeg: bytes, label: int) -> int:
 
 
 def jpeg_fault(data: bytes) -> str:
-    """Why ``data`` is not a whole JPEG; empty if it is.
+    """Why ``data`` is not a JPEG that a pipeline can decode; empty if it is.
 
-    An image that ends with the end marker is taken as whole; one with something behind it is decoded to see.
+    It is decoded to an eighth of its size, which reads all of it in about a sixth of the time and fails where the pipelines'
+    decoding would. What no decoder notices, such as a few other bytes within the picture, is not found.
     """
     if not data:
         return "it is empty"
     if not data.startswith(_START):
         return "it is no JPEG"
-    if data.rstrip(b"\0\r\n").endswith(_END):
-        return ""
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            image.draft(None, (1, 1))
             image.load()
-    except (OSError, SyntaxError) as error:
-        return f"it is truncated ({error})"
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return f"it is truncated ({error})" if "truncated" in str(error) else f"it does not decode ({error})"
     return ""

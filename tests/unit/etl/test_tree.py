@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from chiops.etl import jpeg, tree
 from chiops.etl.errors import EtlError
@@ -148,3 +150,24 @@ def test_a_jpeg_with_something_behind_it_is_whole(small_tree: Path) -> None:
     assert "truncated" in jpeg.jpeg_fault(data[:-500])
     assert jpeg.jpeg_fault(b"") == "it is empty"
     assert jpeg.jpeg_fault(b"<html>not found</html>") == "it is no JPEG"
+
+
+@given(place=st.integers(4, 2000), junk=st.binary(min_size=1, max_size=600))
+def test_damaged_is_what_the_pipelines_could_not_decode(small_tree: Path, place: int, junk: bytes) -> None:
+    data = (small_tree / "training/class_00/0_0.jpg").read_bytes()
+    broken = data[:place] + junk + data[place + len(junk) :]
+    assert broken.endswith(b"\xff\xd9")
+    try:
+        with Image.open(io.BytesIO(broken)) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        assert jpeg.jpeg_fault(broken)
+    else:
+        assert jpeg.jpeg_fault(broken) == ""
+
+
+def test_a_jpeg_that_ends_as_one_may_be_damaged_all_the_same(small_tree: Path) -> None:
+    data = (small_tree / "training/class_00/0_0.jpg").read_bytes()
+    half = len(data) // 2
+    assert "it does not decode" in jpeg.jpeg_fault(data[:half] + b"\xff" * 400 + data[half + 400 :])
+    assert "it does not decode" in jpeg.jpeg_fault(b"\xff\xd8\xff\xd9")
