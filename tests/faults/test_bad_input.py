@@ -20,8 +20,10 @@ from chiops.cli import common
 from chiops.cli.main import app
 from chiops.cloud import sites
 from chiops.cloud.base import Mark
+from chiops.lab.spec import LabSpec
 from tests.support.fast_cloud.cloud import FACTS, SITE, FastCloud
 from tests.support.fast_lab import KEY, LAB
+from tests.support.odd import ANYTHING, ANYTHING_OR_NOTHING, Place, changed, places
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -47,18 +49,55 @@ WORDS = st.text(min_size=1, max_size=40) | st.sampled_from(
         "null",
     ]
 )
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.just("1h"),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-LAB_KEYS = ["name", "lease", "servers", "security_groups", "volumes", "buckets", "mounts", "services", "version"]
+PORTS = [{"port": 22, "port_max": 23, "protocol": "tcp", "cidr": "0.0.0.0/0"}, {"port": 8888}, {"port": 8000}]
+WHOLE: dict[str, Any] = {
+    "version": 1,
+    "name": "odd",
+    "description": "every key of the schema",
+    "site": SITE,
+    "lease": {"name": "l", "duration": "1h"},
+    "security_groups": [{"name": "g", "description": "d", "rules": PORTS}],
+    "servers": [
+        {
+            "name": "n",
+            "flavor": "m1.small",
+            "image": "CC-Ubuntu24.04",
+            "floating_ip": True,
+            "security_groups": ["g"],
+            "configure": ["docker", "rclone"],
+            "boot_volume": {"size_gib": 20, "name": "b", "delete_on_termination": False},
+            "services": {
+                "jupyter": {"image": "i", "port": 8888, "volume": "v", "work": "w", "mounts": ["/mnt/object"]},
+                "compose": {
+                    "file": "mlops-platform",
+                    "volume": "v",
+                    "data": "d",
+                    "folders": ["f"],
+                    "ports": {"mlflow": 8000},
+                    "images": ["jupyter"],
+                    "secrets": ["s"],
+                    "variables": {"V": "x"},
+                },
+            },
+        }
+    ],
+    "volumes": [{"name": "v", "size_gib": 1, "server": "n", "mount": "/mnt/block"}],
+    "buckets": [{"name": "bucket-odd"}],
+    "mounts": [
+        {
+            "bucket": "bucket-odd",
+            "server": "n",
+            "path": "/mnt/object",
+            "backend": "rclone",
+            "read_only": True,
+            "options": ["-x"],
+        }
+    ],
+}
 
 
 @dataclass(frozen=True)
-class Place:
+class Here:
     """Where the commands run, in this process: a folder with state, and the fast cloud's file."""
 
     folder: Path
@@ -83,7 +122,7 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
     file, known = tmp_path / "cloud.db", sites.sites
     monkeypatch.setattr(sites, "sites", lambda: {**known(), SITE: FACTS})
     monkeypatch.setattr(sites, "connect", lambda _: FastCloud(file))
@@ -93,40 +132,52 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lab.yaml").write_text(LAB)
     before = dict(common.options.__dict__)
-    yield Place(tmp_path)
+    yield Here(tmp_path)
     common.options.__dict__.update(before)
 
 
 @quick
 @given(line=st.integers(0, LAB.count("\n") - 1), text=st.text(max_size=20), keep=st.booleans())
-def test_a_damaged_lab_file(place: Place, line: int, text: str, keep: bool) -> None:
+def test_a_damaged_lab_file(place: Here, line: int, text: str, keep: bool) -> None:
     lines = LAB.splitlines()
     lines[line : line + 1] = [lines[line], text] if keep else [text]
     (place.folder / "damaged.yaml").write_text("\n".join(lines), encoding="utf-8", errors="surrogatepass")
     place.ask("plan", "damaged.yaml", "--site", SITE)
 
 
-@quick
-@given(
-    key=st.sampled_from(["name", "lease", "servers", "security_groups", "volumes", "buckets", "mounts", "version"]),
-    value=VALUES,
-)
-def test_a_lab_file_with_odd_values(place: Place, key: str, value: Any) -> None:
-    text = json.dumps({"version": 1, "name": "odd", key: value})
-    (place.folder / "odd.yaml").write_text(text)
+def test_the_whole_lab_has_every_key(place: Here) -> None:
+    schema = LabSpec.model_json_schema()
+    wanted = {key for part in (schema, *schema["$defs"].values()) for key in part.get("properties", ())}
+    assert wanted <= {key for where in places(WHOLE) for key in where if isinstance(key, str)}
+    (place.folder / "whole.yaml").write_text(json.dumps(WHOLE))
+    place.ask("plan", "whole.yaml", codes=(0,))
+
+
+@settings(quick, max_examples=15)
+@given(value=ANYTHING)
+@pytest.mark.parametrize("key", sorted({where[0] for where in places(WHOLE) if where}))
+def test_a_lab_file_with_odd_values(place: Here, key: str, value: Any) -> None:
+    (place.folder / "odd.yaml").write_text(json.dumps({"version": 1, "name": "odd", key: value}))
+    place.ask("plan", "odd.yaml", "--site", SITE)
+
+
+@settings(quick, max_examples=150)
+@given(where=st.sampled_from([*places(WHOLE)][1:]), value=ANYTHING_OR_NOTHING)
+def test_a_lab_file_with_something_odd_deep_in(place: Here, where: Place, value: Any) -> None:
+    (place.folder / "odd.yaml").write_text(json.dumps(changed(WHOLE, where, value)))
     place.ask("plan", "odd.yaml", "--site", SITE)
 
 
 @quick
 @given(content=st.binary(max_size=300))
-def test_a_lab_file_of_bytes(place: Place, content: bytes) -> None:
+def test_a_lab_file_of_bytes(place: Here, content: bytes) -> None:
     (place.folder / "bytes.yaml").write_bytes(content)
     place.ask("plan", "bytes.yaml", "--site", SITE, codes=(2,))
 
 
 @quick
 @given(name=st.sampled_from(["net_id", "flavor", "bucket", "nothing"]), value=WORDS)
-def test_odd_parameters(place: Place, name: str, value: str) -> None:
+def test_odd_parameters(place: Here, name: str, value: str) -> None:
     place.ask("plan", "object-lab", "--site", SITE, "--set", f"{name}={value}")
 
 
@@ -140,13 +191,13 @@ COMMANDS = [
 
 @quick
 @given(command=st.sampled_from(COMMANDS), name=WORDS)
-def test_odd_names(place: Place, command: list[str], name: str) -> None:
+def test_odd_names(place: Here, command: list[str], name: str) -> None:
     place.ask(*command, "--site", SITE, "--", name)
 
 
 @quick
 @given(command=st.sampled_from([["status"], ["down", "--yes"], ["ssh"], ["extend", "--by", "1h"]]), name=WORDS)
-def test_odd_labs(place: Place, command: list[str], name: str) -> None:
+def test_odd_labs(place: Here, command: list[str], name: str) -> None:
     place.ask(*command, "--", name)
 
 
@@ -155,14 +206,14 @@ def test_odd_labs(place: Place, command: list[str], name: str) -> None:
     command=st.sampled_from([["lease", "create", "l", "--flavor", "m1.small", "--duration"], ["extend", "--by"]]),
     value=WORDS,
 )
-def test_odd_durations(place: Place, command: list[str], value: str) -> None:
+def test_odd_durations(place: Here, command: list[str], value: str) -> None:
     place.ask(*command, value, "--site", SITE, *(["--", "lab"] if command[0] == "extend" else []))
 
 
 @settings(quick, max_examples=30)
 @given(content=st.binary(max_size=5000))
 @example(content=b"SQLite format 3\0" + bytes(200))
-def test_a_journal_of_bytes(place: Place, content: bytes) -> None:
+def test_a_journal_of_bytes(place: Here, content: bytes) -> None:
     rmtree(place.folder / "state", ignore_errors=True)
     place.journal.parent.mkdir(parents=True)
     place.journal.write_bytes(content)
@@ -171,11 +222,13 @@ def test_a_journal_of_bytes(place: Place, content: bytes) -> None:
 
 
 @settings(quick, max_examples=30)
-@given(column=st.sampled_from(["site", "source", "settings", "phase", "created"]), value=WORDS | VALUES.map(json.dumps))
+@given(
+    column=st.sampled_from(["site", "source", "settings", "phase", "created"]), value=WORDS | ANYTHING.map(json.dumps)
+)
 @example(column="settings", value="{")
 @example(column="settings", value="[1]")
 @example(column="created", value="yesterday")
-def test_a_journal_with_odd_values(place: Place, column: str, value: str) -> None:
+def test_a_journal_with_odd_values(place: Here, column: str, value: str) -> None:
     rmtree(place.folder / "state", ignore_errors=True)
     place.ask("status", codes=(0,))
     row = {"name": "cut-lab", "site": SITE, "source": str(place.folder / "lab.yaml"), "settings": "{}", "phase": "up"}
@@ -188,16 +241,16 @@ def test_a_journal_with_odd_values(place: Place, column: str, value: str) -> Non
 
 
 @quick
-@given(content=st.binary(max_size=200) | VALUES.map(lambda value: json.dumps(value).encode()))
-def test_odd_results(place: Place, content: bytes) -> None:
+@given(content=st.binary(max_size=200) | ANYTHING.map(lambda value: json.dumps(value).encode()))
+def test_odd_results(place: Here, content: bytes) -> None:
     (place.folder / "results").mkdir(exist_ok=True)
     (place.folder / "results/bench-20260101-000000.json").write_bytes(content)
     place.ask("bench", "report")
 
 
 @settings(quick, max_examples=30)
-@given(content=st.binary(max_size=200) | VALUES.map(lambda value: json.dumps(value).encode()))
-def test_odd_sites(place: Place, content: bytes) -> None:
+@given(content=st.binary(max_size=200) | ANYTHING.map(lambda value: json.dumps(value).encode()))
+def test_odd_sites(place: Here, content: bytes) -> None:
     (place.folder / "config/chiops").mkdir(parents=True, exist_ok=True)
     (place.folder / "config/chiops/sites.yaml").write_bytes(content)
     place.ask("site", "list")
@@ -205,7 +258,7 @@ def test_odd_sites(place: Place, content: bytes) -> None:
 
 @settings(quick, max_examples=12)
 @given(name=WORDS, lab=WORDS)
-def test_a_service_that_tells_odd_names(place: Place, name: str, lab: str) -> None:
+def test_a_service_that_tells_odd_names(place: Here, name: str, lab: str) -> None:
     mark = Mark(lab or "x", "me")
     with FastCloud(place.folder / "cloud.db") as cloud:
         group = cloud.network.create_security_group(name, description=name, mark=mark)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,21 +16,11 @@ from pydantic import TypeAdapter
 from chiops.cloud.openstack.cloud import OpenStackCloud
 from chiops.errors import ChiopsError
 from chiops.output import plain
+from tests.support.odd import ANYTHING_OR_NOTHING, ODD, Place, changed, places
 from tests.unit.cloud.openstack.conftest import MARK
 from tests.unit.cloud.openstack.stub import PATHS, PROJECT, USER, Answer, Stub
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-GONE = object()
-ODD = (
-    GONE, None, True, 0, -1, 3.5, 10**30, "", "odd", "{", "0001-01-01T00:00:00+23:59", "ü" * 300,
-    [], [None], ["x"], [[]], {}, {"x": None}, {"": [{}]},
-)  # fmt: skip
-ANYTHING = st.sampled_from(ODD) | st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=5,
-)
-Path = tuple[str | int, ...]
 
 
 def _server(n: int) -> dict[str, Any]:
@@ -86,7 +75,7 @@ class Listing:
     under: str
     item: Callable[[int], dict[str, Any]]
     ask: Callable[[OpenStackCloud], Sequence[Any]]
-    beyond_us: frozenset[Path] = frozenset()
+    beyond_us: frozenset[Place] = frozenset()
     """Where openstacksdk itself gives up."""
 
     def body(self, *items: object) -> Any:
@@ -146,34 +135,6 @@ LISTINGS = {
 }
 
 
-def _places(told: object, here: Path = ()) -> Iterator[Path]:
-    """Every place within an answer, the answer itself first."""
-    yield here
-    inner = told.items() if isinstance(told, dict) else enumerate(told) if isinstance(told, list) else ()
-    for key, value in inner:
-        yield from _places(value, (*here, key))
-
-
-def _changed(told: Any, place: Path, value: object) -> Any:
-    """The answer with that at the place, or without anything there; a place that an earlier change took is left."""
-    if not place:
-        return told if value is GONE else value
-    told = copy.deepcopy(told)
-    inner = told
-    for key in place[:-1]:
-        try:
-            inner = inner[key]
-        except (KeyError, IndexError, TypeError):
-            return told
-    if not isinstance(inner, dict if isinstance(place[-1], str) else list):
-        return told
-    if value is not GONE:
-        inner[place[-1]] = value
-    elif isinstance(inner, dict):
-        inner.pop(place[-1], None)
-    return told
-
-
 def _answer(stub: Stub, listing: Listing, body: object) -> None:
     stub.on("GET", "/network/v2.0/floatingips", Answer(200, {"floatingips": []}))
     stub.on("GET", "/network/v2.0/ports", Answer(200, {"ports": []}))
@@ -194,9 +155,9 @@ def test_an_odd_field_hides_nothing(stub: Stub, cloud: OpenStackCloud, name: str
     odd, sound = listing.item(1), listing.item(2)
     _answer(stub, listing, listing.body(sound))
     (alone,) = listing.ask(cloud)
-    for place in _places(odd):
+    for place in places(odd):
         if place and place not in listing.beyond_us:
-            _answer(stub, listing, listing.body(*(_changed(odd, place, value) for value in ODD), sound))
+            _answer(stub, listing, listing.body(*(changed(odd, place, value) for value in ODD), sound))
             try:
                 found = listing.ask(cloud)
                 _assert_typed(found)
@@ -223,7 +184,7 @@ def test_whatever_a_service_tells(stub: Stub, cloud: OpenStackCloud, name: str, 
     listing = LISTINGS[name]
     body = listing.body(listing.item(1), listing.item(2))
     for _ in range(data.draw(st.integers(1, 4))):
-        body = _changed(body, data.draw(st.sampled_from(list(_places(body)))), data.draw(ANYTHING))
+        body = changed(body, data.draw(st.sampled_from(list(places(body)))), data.draw(ANYTHING_OR_NOTHING))
     _answer(stub, listing, body)
     try:
         found = listing.ask(cloud)
