@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from chiops.cli.common import command, confirm, options
 from chiops.cli.shown import whose
 from chiops.names import format_bytes
 from chiops.output import emit
+
+if TYPE_CHECKING:
+    from chiops.cloud.base import Bucket
 
 app = group("bucket", "Buckets: the containers of an object store.")
 NameArgument = Annotated[str, typer.Argument(help="The bucket's name.")]
@@ -100,28 +103,32 @@ def unmount(name: NameArgument, server: ServerOption = None) -> None:
 
 @command(app, "purge", epilog="Example: chiops bucket purge object-chi-netID --yes")
 def purge(name: NameArgument) -> None:
-    """Delete all objects of a bucket of ours; the bucket stays."""
+    """Delete all objects of a bucket of ours, old versions and unfinished uploads too, having asked; the bucket stays."""
     from chiops.ops import buckets
     from chiops.ops.desk import opened
 
     with opened(options.site, objects=True) as desk:
-        done = buckets.purge(desk, name, lambda one: confirm(_loss(name, one.objects, one.size_bytes)))
-    emit(done, options.output, text=f"Deleted {done.objects:,} objects ({format_bytes(done.bytes)}) from {name}.")
+        done = buckets.purge(desk, name, lambda one: confirm(_loss(one)))
+    emit(done, options.output, text=f"Deleted {done.words()} from {name}.")
 
 
 @command(app, "delete", epilog="Example: chiops bucket delete object-chi-netID --purge")
 def delete(
     name: NameArgument,
-    purge_: Annotated[bool, typer.Option("--purge", help="Delete its objects first.")] = False,
+    purge_: Annotated[bool, typer.Option("--purge", help="Delete all that is in it first, having asked.")] = False,
 ) -> None:
-    """Delete a bucket of ours; one with objects needs --purge."""
+    """Delete a bucket of ours; one that holds anything needs --purge."""
     from chiops.ops import buckets
     from chiops.ops.desk import opened
 
     with opened(options.site, objects=True) as desk:
-        buckets.delete(desk, name, lambda one: confirm(_loss(name, one.objects, one.size_bytes)), purge_first=purge_)
+        buckets.delete(desk, name, lambda one: confirm(_loss(one)), purge_first=purge_)
     emit({"deleted": name}, options.output, text=f"Deleted {name}.")
 
 
-def _loss(name: str, objects: int | None, size: int | None) -> str:
-    return f"{name} holds {objects or 0:,} objects ({format_bytes(size)}). Delete them?"
+def _loss(bucket: Bucket) -> str:
+    if bucket.objects:
+        held = f"holds {bucket.objects:,} objects ({format_bytes(bucket.size_bytes)}), by its last count"
+    else:
+        held = "counts no objects, but may hold new ones, old versions or unfinished uploads"
+    return f"{bucket.name} {held}. Delete all that is in it?"

@@ -171,5 +171,5 @@ def _weigh(doomed: Doomed, bench: Workbench, *, dated: bool) -> Doomed:
     objects = f"{bucket.objects:,} objects" if bucket.objects is not None else "objects not counted"
     words = [objects, format_bytes(bucket.size_bytes)]
     if dated and bucket.objects and (changed := buckets.last_change(bench.cloud, bucket, bench.seen.credentials)):
-        words.append(f"last written to {moments.local(changed)}")
+        words.append(changed.words())
     return replace(doomed, found=bucket, detail=", ".join(words))

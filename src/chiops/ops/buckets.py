@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from chiops import progress
 from chiops.cloud.base import Bucket, Cloud, Ec2Credential, S3Access
-from chiops.errors import Auth, ChiopsError, CloudError, Conflict, NotOurs
+from chiops.errors import Auth, ChiopsError, CloudError, Conflict, InvalidRequest, NotFound, NotOurs
+from chiops.ops import moments
 from chiops.ops.desk import Desk
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ NOUN = "bucket"
 ASKED_AT_ONCE = 8
 LOOKED_AT_PAGES = 10
 """Of a thousand objects each, when a bucket's last change is looked for."""
+_REFUSED = (Auth, NotFound, InvalidRequest)
+"""How a server says that it does not take a key, or that it speaks no S3."""
 
 Confirm = Callable[[Bucket], None]
 """Told what the bucket holds; raises `Declined` if the person says no."""
@@ -47,96 +51,145 @@ def listed(desk: Desk) -> list[Bucket]:
 
 
 def purge(desk: Desk, name: str, confirm: Confirm) -> Purged:
-    """Delete every object of a bucket of ours, versions and unfinished uploads included.
+    """Delete every object of a bucket of ours, versions and unfinished uploads included, having asked.
 
     Raises:
         NotOurs: it is not ours.
     """
     bucket = desk.own(desk.cloud.objects.get(name), NOUN, name)
-    if bucket.objects:
-        confirm(bucket)
-    with progress.task(f"delete the objects of {name}") as task:
-        return purge_bucket(desk.cloud, bucket, task)
+    return _purged(desk.cloud, bucket, confirm)
 
 
 def delete(desk: Desk, name: str, confirm: Confirm, *, purge_first: bool) -> None:
     """Delete a bucket of ours.
 
     Raises:
-        Conflict: it holds objects and ``purge_first`` is not set.
+        Conflict: it holds something and ``purge_first`` is not set.
         NotOurs: it is not ours.
     """
     bucket = desk.own(desk.cloud.objects.get(name), NOUN, name)
-    if bucket.objects and not purge_first:
+    if purge_first:
+        _purged(desk.cloud, bucket, confirm)
+    elif bucket.objects:
         raise Conflict(f"the bucket {name} holds {bucket.objects:,} objects", todo="add --purge to delete them too")
-    if bucket.objects:
-        confirm(bucket)
-        with progress.task(f"delete the objects of {name}") as task:
-            purge_bucket(desk.cloud, bucket, task)
     with desk.change("delete", NOUN, name, bucket.mark):
-        desk.cloud.objects.delete(name)
+        try:
+            desk.cloud.objects.delete(name)
+        except Conflict as error:
+            if purge_first:
+                raise
+            why = "it holds objects that are not counted yet, old versions or unfinished uploads"
+            raise Conflict(f"the bucket {name} is not empty", why=why, todo="add --purge to delete them too") from error
+
+
+def _purged(cloud: Cloud, bucket: Bucket, confirm: Confirm) -> Purged:
+    """Ask, unless a look finds nothing at all, and purge: counts lag behind, and leave out old versions."""
+    if bucket.objects or not _seen_empty(cloud, bucket):
+        confirm(bucket)
+    with progress.task(f"delete the objects of {bucket.name}") as task:
+        return purge_bucket(cloud, bucket, task)
+
+
+def _seen_empty(cloud: Cloud, bucket: Bucket) -> bool:
+    """Whether the bucket was looked into and holds nothing; False where no key of its lab opens it in time."""
+    from chiops.s3.listing import is_empty
+
+    try:
+        key = _labs_key(cloud, bucket, cloud.identity.ec2_credentials())
+        return key is not None and is_empty(key)
+    except ChiopsError:
+        return False
 
 
 def purge_bucket(cloud: Cloud, bucket: Bucket, task: progress.Task) -> Purged:
-    """Delete every object of a bucket of ours, with the lab's key or, where that is gone, one made for this purge alone.
+    """Delete every object of a bucket of ours, with the lab's key or, where that is gone or refused, one made for this alone.
 
     A sign-in that gets no key, as an application credential where Keystone is strict, does it slower by the object store's own
-    interface.
+    interface; so does every sign-in where S3 takes no key at all.
+
+    Raises:
+        NotOurs: it carries no mark.
+        DataError: something would not go; says how much did.
     """
     from chiops.s3.purge import Purged
     from chiops.s3.purge import purge as purge_objects
 
-    def told(objects: int) -> None:
-        task.advance(objects, total=bucket.objects, unit="objects")
+    if bucket.mark is None:
+        raise NotOurs(f"the bucket {bucket.name} was not made by chiops")
+    before = purged = Purged()
+
+    def told(so_far: Purged) -> None:
+        nonlocal purged
+        purged = before + so_far
+        task.advance(purged.objects, total=bucket.objects, unit="objects")
 
     cloud.objects.purge_segments(bucket.name)
     with ExitStack() as stack:
-        try:
-            key = stack.enter_context(key_to(cloud, bucket))
-        except Auth:
-            purged = Purged(*cloud.objects.purge(bucket.name, told))
+        keys: tuple[Callable[[], S3Access | None], ...] = (
+            lambda: _labs_key(cloud, bucket, cloud.identity.ec2_credentials()),
+            lambda: stack.enter_context(_new_key(cloud, bucket)),
+        )
+        for find in keys:
+            try:
+                if key := find():
+                    told(purge_objects(key, on_progress=told))
+                    break
+            except _REFUSED as error:
+                task.note(f"not with this key to S3: {error.why or error.what}")
+                before = purged  # a key may also be revoked on the way
         else:
-            purged = purge_objects(key, on_progress=lambda so_far: told(so_far.objects))
-    task.finish(f"{purged.objects:,} objects deleted")
+            told(Purged(*cloud.objects.purge(bucket.name, lambda objects: told(Purged(objects)))))
+    task.finish(f"{purged.words()} deleted")
     return purged
 
 
-def last_change(cloud: Cloud, bucket: Bucket, credentials: Sequence[Ec2Credential]) -> datetime | None:
+@dataclass(frozen=True)
+class Written:
+    """When a bucket was last written to; at least then, where there are more objects than the ``first`` that were looked at."""
+
+    when: datetime
+    first: int | None = None
+
+    def words(self) -> str:
+        """For people."""
+        words = f"last written to {moments.local(self.when)}"
+        return words if self.first is None else f"{words} or later, by its first {self.first:,} objects"
+
+
+def last_change(cloud: Cloud, bucket: Bucket, credentials: Sequence[Ec2Credential]) -> Written | None:
     """When a bucket was last written to, as far as its first objects tell; None where no key of its lab opens it in time."""
     from chiops.s3 import client as s3
 
-    key = next((one for one in credentials if one.mark == bucket.mark), None)
-    if key is None:
-        return None
     try:
-        access = S3Access(bucket=bucket.name, endpoint=cloud.objects.endpoint(), access=key.access, secret=key.secret)
+        access = _labs_key(cloud, bucket, credentials)
+        if access is None:
+            return None
         client = s3.client(access, connections=1, attempts=1, timeout_s=5)
         with s3.translated(f"reading {bucket.name}"):
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket.name)
-            return max(
-                (item["LastModified"] for page in islice(pages, LOOKED_AT_PAGES) for item in page.get("Contents", [])),
-                default=None,
-            )
+            seen = list(islice(pages, LOOKED_AT_PAGES))
     except ChiopsError:
         return None
+    times = [item["LastModified"] for page in seen for item in page.get("Contents", [])]
+    return Written(max(times), len(times) if seen[-1].get("IsTruncated") else None) if times else None
+
+
+def _labs_key(cloud: Cloud, bucket: Bucket, credentials: Sequence[Ec2Credential]) -> S3Access | None:
+    """The key of the bucket's lab to it; None if there is none."""
+    key = next((one for one in credentials if one.mark == bucket.mark), None)
+    return _access(cloud, bucket, key) if key else None
 
 
 @contextmanager
-def key_to(cloud: Cloud, bucket: Bucket) -> Iterator[S3Access]:
-    """A key to a bucket of ours: its lab's, or one made for the body alone.
-
-    Raises:
-        NotOurs: it carries no mark.
-    """
-    endpoint, mark = cloud.objects.endpoint(), bucket.mark
-    if mark is None:
-        raise NotOurs(f"the bucket {bucket.name} was not made by chiops")
-    for credential in cloud.identity.ec2_credentials():
-        if credential.mark == mark:
-            yield S3Access(bucket=bucket.name, endpoint=endpoint, access=credential.access, secret=credential.secret)
-            return
-    credential = cloud.identity.create_ec2_credential(mark=mark)
+def _new_key(cloud: Cloud, bucket: Bucket) -> Iterator[S3Access]:
+    """A key to a marked bucket, made for the body alone."""
+    assert bucket.mark is not None  # noqa: S101 - the caller has looked
+    credential = cloud.identity.create_ec2_credential(mark=bucket.mark)
     try:
-        yield S3Access(bucket=bucket.name, endpoint=endpoint, access=credential.access, secret=credential.secret)
+        yield _access(cloud, bucket, credential)
     finally:
         cloud.identity.delete_ec2_credential(credential.access)
+
+
+def _access(cloud: Cloud, bucket: Bucket, key: Ec2Credential) -> S3Access:
+    return S3Access(bucket=bucket.name, endpoint=cloud.objects.endpoint(), access=key.access, secret=key.secret)

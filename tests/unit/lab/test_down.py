@@ -52,7 +52,7 @@ def test_a_lease_that_is_kept_carries_the_next_servers(lab: str, memory: Memory)
 
 def test_what_is_in_a_bucket_is_told_before_it_goes(lab: str, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     memory.change("bucket", "bucket-x", objects=1200, size_bytes=5 << 20)
-    written = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    written = buckets.Written(datetime(2026, 11, 20, 12, tzinfo=UTC))
     monkeypatch.setattr(buckets, "last_change", lambda *_: written)
     asked: list[Teardown] = []
 

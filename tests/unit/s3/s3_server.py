@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 from chiops.cloud.base import S3Access, S3Endpoint
 
 PAGE = 3
+WRITTEN = "2026-11-20T12:00:00.000Z"
 
 
 class Bucket:
@@ -30,6 +31,10 @@ class Bucket:
         self.refuses_batches = False
         self.knows_versioning = True
         self.refills = False
+        self.refused: set[str] = set()
+        """Access keys that the server does not know (any more)."""
+        self.offered = True
+        """Whether this speaks S3 at all."""
         self.most_at_once = 0
         self.batches = 0
         self.lock = threading.Lock()
@@ -60,6 +65,20 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     bucket: Bucket
     inside: list[int]
+
+    def parse_request(self) -> bool:
+        """Also whether the key may come in at all."""
+        if not super().parse_request():
+            return False
+        key = re.search(r"Credential=([^/]+)/", self.headers.get("Authorization", ""))
+        if self.bucket.offered and not (key and key[1] in self.bucket.refused):
+            return True
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.bucket.offered:
+            self._error(403, "InvalidAccessKeyId")
+        else:
+            self._answer(412)
+        return False
 
     def do_GET(self) -> None:
         query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
@@ -117,7 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _objects(self, query: dict[str, list[str]]) -> None:
         after = bytes.fromhex(query.get("continuation-token", [""])[0]).decode()
         keys = [key for key in self.bucket.keys if key > after]
-        contents = "".join(f"<Contents><Key>{quote(key)}</Key><Size>10</Size></Contents>" for key in keys[:PAGE])
+        contents = "".join(
+            f"<Contents><Key>{quote(key)}</Key><Size>10</Size><LastModified>{WRITTEN}</LastModified></Contents>"
+            for key in keys[:PAGE]
+        )
         more = len(keys) > PAGE
         token = f"<NextContinuationToken>{keys[PAGE - 1].encode().hex()}</NextContinuationToken>" if more else ""
         self._answer(
