@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from chiops.cloud.base import Cloud, Image, Keypair, Lease, Node, Rule, SecurityGroup
-from chiops.errors import Conflict, NotFound
+from chiops.cloud.base import Cloud, Image, Keypair, Lease, Mark, Node, Rule, SecurityGroup
+from chiops.errors import Ambiguous, Conflict, NotFound
 from tests.support.nodes import as_root, port_answers, succeeds
 from tests.support.poll import wait_for
 from tests.support.scratch import Scratch
@@ -92,6 +92,7 @@ def test_what_is_unknown_is_not_found(cloud: Cloud, ssh_group: SecurityGroup) ->
         lambda: cloud.network.remove_rule(unknown, SSH),
         lambda: cloud.network.delete_security_group(unknown),
         lambda: cloud.network.set_server_groups(unknown, [ssh_group.name]),
+        lambda: cloud.network.server_groups(unknown),
     ]
     for ask in asked:
         with pytest.raises(NotFound):
@@ -117,6 +118,20 @@ def test_set_server_groups_replaces_them(
     with pytest.raises(NotFound):
         cloud.network.set_server_groups(server.id, ["no-such-group"])
     assert cloud.compute.get(server.id).security_groups == (ssh_group.name,)
+
+
+def test_groups_of_one_name_are_told_apart_by_their_ids(cloud: Cloud, scratch: Scratch, new_server: NewServer) -> None:
+    name, web = scratch.name("group"), scratch.group()
+    one, two = (scratch.group(name=name, mark=Mark(f"{name}-{of}", scratch.mark.owner)) for of in ("hers", "theirs"))
+    server = new_server(groups=[two.id])
+    assert cloud.network.server_groups(server.id) == [two.id]
+    assert cloud.compute.get(server.id).security_groups == (two.name,)
+    with pytest.raises(Ambiguous):
+        cloud.network.set_server_groups(server.id, [one.name])
+    assert cloud.network.server_groups(server.id) == [two.id]
+    for wanted in ([one.id], [one.id, two.id], [web.id]):
+        cloud.network.set_server_groups(server.id, wanted)
+        assert sorted(cloud.network.server_groups(server.id)) == sorted(wanted)
 
 
 @pytest.mark.parametrize("serve", [listen, publish])

@@ -91,6 +91,11 @@ class Memory:
             raise NotFound(f"there is no {kind} {id_}")
         return self.of(kind)[id_]
 
+    def group_names(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Security groups, given by name or id, by name."""
+        known = self.of("security_group")
+        return tuple(known[word].name if word in known else word for word in words)
+
     def __getattr__(self, service: str) -> Any:
         if service in SERVICES:
             return _Counted(self, service, SERVICES[service](self))
@@ -225,7 +230,7 @@ class _Compute(_Service):
             keypair=request.keypair,
             lease_id=request.lease_id,
             fixed_address="10.0.0.1",
-            security_groups=request.security_groups,
+            security_groups=self.at.group_names(request.security_groups),
         )
         self.at.of("server")[id_] = made
         return made
@@ -301,9 +306,13 @@ class _Network(_Service):
             raise Conflict("the group is in use")
         del self.at.of("security_group")[group_id]
 
-    def set_server_groups(self, server_id: str, names: Sequence[str]) -> None:
+    def server_groups(self, server_id: str) -> Sequence[str]:
+        names = self.at.one("server", server_id).security_groups
+        return [one.id for one in self.at.of("security_group").values() if one.name in names]
+
+    def set_server_groups(self, server_id: str, groups: Sequence[str]) -> None:
         server = self.at.one("server", server_id)
-        self.at.of("server")[server_id] = replace(server, security_groups=tuple(names))
+        self.at.of("server")[server_id] = replace(server, security_groups=self.at.group_names(groups))
 
 
 class _Volumes(_Service):

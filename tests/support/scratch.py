@@ -105,7 +105,7 @@ class Scratch:
         image: Image,
         lease: Lease,
         keypair: Keypair,
-        groups: Sequence[SecurityGroup] = (),
+        groups: Sequence[SecurityGroup | str] = (),
         name: str = "",
         **more: object,
     ) -> Server:
@@ -117,7 +117,7 @@ class Scratch:
             flavor_id=reservation.flavor_id,
             keypair=keypair.name,
             mark=self.mark,
-            security_groups=tuple(group.name for group in groups),
+            security_groups=tuple(group if isinstance(group, str) else group.name for group in groups),
             lease_id=lease.id,
             reservation_id=reservation.id,
             **more,  # type: ignore[arg-type]
@@ -145,10 +145,14 @@ class Scratch:
         self.on_close(lambda: self.cloud.network.delete_floating_ip(address.id))
         return address
 
-    def group(self, *rules: Rule, description: str = "made by the tests") -> SecurityGroup:
+    def group(
+        self, *rules: Rule, description: str = "made by the tests", name: str = "", mark: Mark | None = None
+    ) -> SecurityGroup:
         """A security group with ``rules``."""
         network = self.cloud.network
-        group = network.create_security_group(self.name("group"), description=description, mark=self.mark)
+        group = network.create_security_group(
+            name or self.name("group"), description=description, mark=mark or self.mark
+        )
         self.on_close(lambda: self._delete_group(group.id))
         for rule in rules:
             network.add_rule(group.id, rule)

@@ -48,7 +48,7 @@ def show(name: NameArgument) -> None:
     with opened(options.site) as desk:
         seen = desk.look("security_groups", "servers")
         found = groups.find(desk, seen.security_groups, name)
-        servers = [server.name for server in seen.servers if found.name in server.security_groups]
+        servers = groups.users(desk, found, seen)
         row = {
             "name": found.name,
             "opens": show_all(found.rules),

@@ -165,7 +165,10 @@ class BootVolume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRequest:
-    """What a server is made of. ``flavor_id`` comes from a lease's reservation where the site wants leases."""
+    """What a server is made of. ``flavor_id`` comes from a lease's reservation where the site wants leases.
+
+    ``security_groups`` are names or ids.
+    """
 
     name: str
     image_id: str

@@ -10,14 +10,22 @@ from chiops.errors import Ambiguous, Conflict, NotFound, NotOurs
 from chiops.ops import resolve, servers
 from chiops.ops.desk import Confirm, Desk
 from chiops.ops.rules import show_all
+from chiops.resources.kind import Seen
 from chiops.resources.security_group import SecurityGroupKind, SecurityGroupWanted
 
 NOUN = "security group"
 
 
 def find(desk: Desk, groups: Iterable[SecurityGroup], word: str) -> SecurityGroup:
-    """The group of that name or id."""
-    return resolve.one(groups, word, NOUN, desk.site, describe=lambda group: show_all(group.rules) or "opens nothing")
+    """The group of that name or id; ours before others'."""
+    return resolve.one(
+        groups,
+        word,
+        NOUN,
+        desk.site,
+        prefer=desk.is_ours,
+        describe=lambda group: show_all(group.rules) or "opens nothing",
+    )
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,14 @@ def create(desk: Desk, name: str, rules: Sequence[Rule], description: str, confi
         raise Ambiguous(f"{len(ours)} security groups of yours are named {name!r}", todo="delete all but one by id")
     if ours:
         return _repair(desk, ours[0], rules, confirm)
-    for group in named:
-        if lacks := set(rules) - set(group.rules):
+    if named:
+        nearest = min(named, key=lambda group: len(set(rules) - set(group.rules)))
+        if lacks := set(rules) - set(nearest.rules):
             raise NotOurs(
                 f"the security group {name} at {desk.site} was not made by your chiops and does not open {show_all(lacks)}",
                 todo="choose another name",
             )
-        return Made(group, ours=False)
+        return Made(nearest, ours=False)
     with desk.change("create", NOUN, name) as (_, entry):
         made = SecurityGroupKind().make(SecurityGroupWanted(name, description, tuple(rules)), desk.bench(desk.look()))
         entry.resource = made.id
@@ -121,16 +130,24 @@ def delete(desk: Desk, word: str, confirm: Confirm) -> SecurityGroup:
     """
     seen = desk.look("security_groups", "servers")
     group = desk.own(find(desk, seen.security_groups, word), NOUN, word)
-    if users := [server.name for server in seen.servers if group.name in server.security_groups]:
+    if found := users(desk, group, seen):
         raise Conflict(
-            f"the security group {group.name} is used by {', '.join(users)}",
-            todo=f"take it off with `chiops secgroup detach {group.name} {users[0]}`, or delete the server",
+            f"the security group {group.name} is used by {', '.join(found)}",
+            todo=f"take it off with `chiops secgroup detach {group.name} {found[0]}`, or delete the server",
         )
     confirm(f"Delete the security group {group.name}?")
     with desk.change("delete", NOUN, group.name, group.mark) as (_, entry):
         entry.resource = group.id
         SecurityGroupKind().take(group, desk.bench(seen))
     return group
+
+
+def users(desk: Desk, group: SecurityGroup, seen: Seen) -> list[str]:
+    """The servers in a group. Listed are their groups' names: where several bear one, each is asked which it is in."""
+    named = [server for server in seen.servers if group.name in server.security_groups]
+    if sum(one.name == group.name for one in seen.security_groups) > 1:
+        named = [server for server in named if group.id in desk.cloud.network.server_groups(server.id)]
+    return [server.name for server in named]
 
 
 def attach(desk: Desk, word: str, server: str) -> Server:
@@ -147,12 +164,13 @@ def _regroup(desk: Desk, word: str, server: str, *, into: bool) -> Server:
     seen = desk.look("security_groups", "servers")
     group = find(desk, seen.security_groups, word)
     found = desk.own(servers.find(desk, seen.servers, server), "server", server)
-    if (group.name in found.security_groups) == into:
+    current = desk.cloud.network.server_groups(found.id)
+    if (group.id in current) == into:
         return found
-    others = [name for name in found.security_groups if name != group.name]
+    others = [one for one in current if one != group.id]
     with desk.change("update", "server", found.name, found.mark) as (_, entry):
         entry.resource = found.id
-        desk.cloud.network.set_server_groups(found.id, [*others, group.name] if into else others)
+        desk.cloud.network.set_server_groups(found.id, [*others, group.id] if into else others)
     return desk.cloud.compute.get(found.id)
 
 

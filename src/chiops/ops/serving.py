@@ -16,6 +16,7 @@ from chiops.cloud.base import (
 from chiops.errors import UsageError
 from chiops.ops import booting, resolve, shell
 from chiops.ops.desk import Desk
+from chiops.ops.groups import find as find_group
 from chiops.ops.placing import BARE_METAL, Place, find_place
 from chiops.ops.servers import NOUN, SSH_TIMEOUT_S, Shown, await_active, described
 from chiops.resources.floating_ip import FloatingIpKind, FloatingIpWanted
@@ -56,7 +57,7 @@ def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
     seen = desk.look("leases", "servers", "flavors", "images", "keypairs", "security_groups", "floating_ips")
     image = resolve.one(seen.images, plan.image or desk.facts.default_image, "image", desk.site)
     place = find_place(desk, seen, plan.flavor, plan.lease)
-    groups = [resolve.one(seen.security_groups, word, "security group", desk.site) for word in plan.security_groups]
+    groups = [find_group(desk, seen.security_groups, word) for word in plan.security_groups]
     keypair = resolve.one(seen.keypairs, plan.keypair, "key pair", desk.site) if plan.keypair else None
     if plan.wait:
         _require_ssh(plan, groups, place, keypair)
@@ -71,7 +72,7 @@ def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
             flavor_id=place.flavor_id,
             keypair=keypair.name if keypair else shell.machine_keypair(desk, seen.keypairs),
             mark=desk.mark,
-            security_groups=tuple(group.name for group in groups),
+            security_groups=tuple(group.id for group in groups),
             network=desk.facts.network,
             lease_id=place.lease.id if place.lease else "",
             reservation_id=place.reservation.id if place.reservation else "",

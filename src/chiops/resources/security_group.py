@@ -35,15 +35,16 @@ class SecurityGroupKind:
                     differs += [Difference(_show(rule), "open", "closed") for rule in extra]
                     return Verdict(Op.UPDATE, ", ".join(changes), group, tuple(differs))
                 return Verdict(Op.KEEP, f"opens {_ports(wanted.rules)}", group)
-        for group in named:
+        if named:
             # Projects share groups such as allow-ssh: one that opens what we need serves as it is.
-            if not _differences(wanted, group)[0]:
-                return Verdict(Op.USE, f"opens {_ports(wanted.rules)}, made by someone else", group)
-            raise NotOurs(
-                f"the security group {wanted.name} exists at {bench.cloud.site}, is not this lab's and lacks "
-                + ", ".join(_show(rule) for rule in _differences(wanted, group)[0]),
-                todo="name the lab's group otherwise",
-            )
+            nearest = min(named, key=lambda group: len(_differences(wanted, group)[0]))
+            if missing := _differences(wanted, nearest)[0]:
+                raise NotOurs(
+                    f"the security group {wanted.name} exists at {bench.cloud.site}, is not this lab's and lacks "
+                    + ", ".join(_show(rule) for rule in missing),
+                    todo="name the lab's group otherwise",
+                )
+            return Verdict(Op.USE, f"opens {_ports(wanted.rules)}, made by someone else", nearest)
         return Verdict(Op.CREATE, f"opens {_ports(wanted.rules)}")
 
     def make(self, wanted: SecurityGroupWanted, bench: Workbench) -> SecurityGroup:

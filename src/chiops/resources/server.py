@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chiops.cloud.base import Lease, Server, ServerRequest, State
+from chiops.cloud.base import Lease, SecurityGroup, Server, ServerRequest, State
 from chiops.errors import InvalidRequest, NotFound, ResourceFailed
 from chiops.names import suggestion
 from chiops.resources import booting, waiting
@@ -85,7 +85,7 @@ class ServerKind:
                 flavor_id=flavor_id,
                 keypair=wanted.keypair,
                 mark=bench.mark,
-                security_groups=wanted.security_groups,
+                security_groups=_groups(wanted, bench),
                 network=bench.facts.network,
                 lease_id=lease_id,
                 reservation_id=reservation_id,
@@ -107,7 +107,7 @@ class ServerKind:
         found = expect(Server, found)
         if found.state is State.STOPPED:
             bench.cloud.compute.reboot(found.id)
-        bench.cloud.network.set_server_groups(found.id, wanted.security_groups)
+        bench.cloud.network.set_server_groups(found.id, _groups(wanted, bench))
         return self.settle(wanted, bench.cloud.compute.get(found.id), bench)
 
     def take(self, found: object, bench: Workbench) -> None:
@@ -124,6 +124,11 @@ def lost_with(wanted: object, found: object, bench: Workbench) -> str:
     wanted, found = expect(ServerWanted, wanted), expect(Server, found)
     stays = wanted.boot and wanted.boot.volume and not booting.difference(wanted.boot, found, bench)
     return "" if stays else DISK
+
+
+def _groups(wanted: ServerWanted, bench: Workbench) -> tuple[str, ...]:
+    """The ids of the groups that were judged or made: others' groups may bear the same names."""
+    return tuple(bench.get("security_group", name, SecurityGroup).id for name in wanted.security_groups)
 
 
 def _differences(wanted: ServerWanted, found: Server, bench: Workbench) -> Iterator[Difference]:

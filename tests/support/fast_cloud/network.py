@@ -86,25 +86,31 @@ class FastNetwork:
                 raise Conflict(f"the security group {row.name} is in use")
             store.remove(row)
 
-    def set_server_groups(self, server_id: str, names: Sequence[str]) -> None:
+    def server_groups(self, server_id: str) -> Sequence[str]:
+        with self._world.turn():
+            return list(self._world.need("server", server_id, "server").body["groups"])
+
+    def set_server_groups(self, server_id: str, groups: Sequence[str]) -> None:
         with self._world.turn() as store:
             server = self._world.need("server", server_id, "server")
-            server.body["groups"] = group_ids(store, names, server.mark)
+            server.body["groups"] = group_ids(store, groups, server.mark)
             store.save(server)
 
 
-def group_ids(store: Store, names: Sequence[str], mark: Mark | None) -> list[str]:
-    """The groups of those names; where several bear one, the one with ``mark`` counts."""
-    return [_group_id(store, name, mark) for name in names]
+def group_ids(store: Store, words: Sequence[str], mark: Mark | None) -> list[str]:
+    """The groups of those names or ids; where several bear a name, the one with ``mark`` counts."""
+    return [_group_id(store, word, mark) for word in words]
 
 
 def _group_id(store: Store, name: str, mark: Mark | None) -> str:
-    found = [row for row in store.rows("group") if row.name == name]
-    found = [row for row in found if row.mark == mark] if len(found) > 1 else found
-    if len(found) > 1:
-        raise Ambiguous(f"several security groups are named {name}")
-    if not found:
+    if store.row("group", name):
+        return name
+    named = [row for row in store.rows("group") if row.name == name]
+    found = [row for row in named if row.mark == mark] if len(named) > 1 else named
+    if not named:
         raise NotFound(f"there is no security group {name!r}")
+    if len(found) != 1:
+        raise Ambiguous(f"several security groups are named {name}")
     return found[0].id
 
 

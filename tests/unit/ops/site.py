@@ -74,7 +74,13 @@ class Listing:
         self.compute = _Service(
             "compute", list=self.servers, flavors=self.flavors, images=self.images, keypairs=self.keypairs
         )
-        self.network = _Service("network", floating_ips=self.addresses, security_groups=self.groups)
+        within = {name for one in self.servers for name in one.security_groups}
+        self.network = _Service(
+            "network",
+            floating_ips=self.addresses,
+            security_groups=self.groups,
+            server_groups=[one.id for one in self.groups if one.name in within],
+        )
         self.volumes = _Service("volumes", list=self.volumes_)
         self.identity = _Service("identity", whoami=ME, ec2_credentials=self.credentials)
         self.objects = _Service("objects", list=(), endpoint=self.endpoint)

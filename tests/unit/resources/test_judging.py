@@ -180,6 +180,17 @@ def test_a_group_of_others_that_lacks_a_rule_is_not_changed() -> None:
         SecurityGroupKind().judge(GROUP, bench(security_groups=[group("ssh", WEB, mark=None)]))
 
 
+def test_of_several_groups_of_others_the_one_that_serves_is_used() -> None:
+    shut, half, open_ = (
+        group("ssh", *rules, id=id_, mark=THEIRS)
+        for id_, rules in {"shut": (), "half": (SSH,), "open": (SSH, WEB)}.items()
+    )
+    verdict = SecurityGroupKind().judge(GROUP, bench(security_groups=[shut, open_]))
+    assert (verdict.op, verdict.found) == (Op.USE, open_)
+    with pytest.raises(NotOurs, match="lacks tcp 80"):
+        SecurityGroupKind().judge(replace(GROUP, rules=(SSH, WEB)), bench(security_groups=[shut, half]))
+
+
 def test_an_address_belongs_to_the_server_it_is_bound_to() -> None:
     bound = address(server_id="id-n")
     kind = FloatingIpKind()

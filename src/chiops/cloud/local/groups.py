@@ -81,20 +81,21 @@ class Groups:
             if not done.rowcount:
                 raise NotFound(f"Security group {name} has no such rule")
 
-    def resolve(self, names: Sequence[str]) -> list[str]:
-        """The ids of groups by name.
+    def resolve(self, words: Sequence[str]) -> list[str]:
+        """The ids of groups by name or id.
 
         Raises:
             NotFound, Ambiguous: no group has the name, or several do.
         """
         ids = []
-        for name in dict.fromkeys(names):
-            rows = self._store.rows("SELECT id FROM security_groups WHERE name = ? OR id = ?", (name, name))
+        for word in dict.fromkeys(words):
+            rows = self._store.rows("SELECT id FROM security_groups WHERE id = ?", (word,))
+            rows = rows or self._store.rows("SELECT id FROM security_groups WHERE name = ?", (word,))
             if not rows:
-                raise NotFound(f"No security group {name} at the local site")
+                raise NotFound(f"No security group {word} at the local site")
             if len(rows) > 1:
                 raise Ambiguous(
-                    f"{len(rows)} security groups at the local site are named {name}", todo="delete all but one"
+                    f"{len(rows)} security groups at the local site are named {word}", todo="use the id instead"
                 )
             ids.append(str(rows[0]["id"]))
         return ids
@@ -109,6 +110,11 @@ class Groups:
                 )
             except sqlite3.IntegrityError as error:
                 raise NotFound("A security group of the server was deleted meanwhile") from error
+
+    def of(self, server_id: str) -> list[str]:
+        """The ids of a server's groups."""
+        rows = self._store.rows("SELECT group_id FROM server_groups WHERE server_id = ?", (server_id,))
+        return [row["group_id"] for row in rows]
 
     def names_by_server(self) -> dict[str, tuple[str, ...]]:
         """For every server that is in any, its groups' names."""

@@ -91,10 +91,15 @@ class LocalNetwork:
         self._forget_gone_servers()
         self.groups.delete(group_id)
 
-    def set_server_groups(self, server_id: str, names: Sequence[str]) -> None:
+    def server_groups(self, server_id: str) -> Sequence[str]:
+        """The ids of a server's groups."""
+        containers.one(self._site, server_id)
+        return self.groups.of(server_id)
+
+    def set_server_groups(self, server_id: str, groups: Sequence[str]) -> None:
         """Put a server into exactly these groups."""
         containers.one(self._site, server_id)
-        self.groups.assign(server_id, self.groups.resolve(names))
+        self.groups.assign(server_id, self.groups.resolve(groups))
         self._apply_groups(server_id)
 
     def write_node_files(self, server_id: str) -> None:

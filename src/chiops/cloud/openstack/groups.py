@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, cast
 
 from chiops.cloud.base import Mark, Rule, SecurityGroup
-from chiops.cloud.openstack import marks, times
+from chiops.cloud.openstack import marks, times, told
 from chiops.cloud.openstack.once import once, word
 from chiops.cloud.openstack.site import Site
 from chiops.errors import Ambiguous, NotFound
@@ -31,7 +31,8 @@ class OpenStackGroups:
     def list(self) -> Sequence[SecurityGroup]:
         """The project's groups with their rules."""
         with self._site.doing("listing security groups"):
-            return [_group(item) for item in self._neutron.security_groups(project_id=self._site.me.project_id)]
+            found = self._neutron.security_groups(project_id=self._site.me.project_id)
+            return [_group(item) for item in told.with_ids(found)]
 
     def create(self, name: str, *, description: str, mark: Mark) -> SecurityGroup:
         """A group that lets nothing in yet."""
@@ -45,7 +46,7 @@ class OpenStackGroups:
         def find() -> SecurityGroup | None:
             with self._site.doing("listing security groups"):
                 found = list(self._neutron.security_groups(name=name))
-            return next((_group(item) for item in found if request in (item.description or "")), None)
+            return next((_group(item) for item in found if request in told.text(item.description)), None)
 
         return once(make, find, what=f"the security group {name}")
 
@@ -88,7 +89,7 @@ class OpenStackGroups:
 
     def _rule_id(self, group_id: str, rule: Rule) -> str | None:
         with self._site.doing(f"reading the security group {group_id}", f"security group {group_id}"):
-            rules = self._neutron.get_security_group(group_id).security_group_rules or ()
+            rules = told.mappings(self._neutron.get_security_group(group_id).security_group_rules)
         return next((str(item["id"]) for item in rules if _rule(item) == _explicit(rule)), None)
 
     def delete(self, group_id: str) -> None:
@@ -111,13 +112,13 @@ class OpenStackGroups:
         return [self._id(name, known, mark) for name in names]
 
     def _id(self, name: str, known: Sequence[SecurityGroup], mark: Mark | None) -> str:
-        found = [group for group in known if name in (group.id, group.name)]
+        found = [group for group in known if group.id == name] or [group for group in known if group.name == name]
         if len(found) > 1:
             found = [group for group in found if mark and group.mark == mark]
         if len(found) == 1:
             return found[0].id
         site = self._site.facts.name
-        if any(name == group.name for group in known):
+        if any(group.name == name for group in known):
             raise Ambiguous(f"several security groups at {site} are named {name}", todo="use the id instead")
         raise NotFound(
             f"there is no security group {name!r} at {site}", todo=suggestion(name, [group.name for group in known])
@@ -125,11 +126,11 @@ class OpenStackGroups:
 
 
 def _group(item: Any) -> SecurityGroup:
-    text = item.description or ""
-    rules = (_rule(rule) for rule in item.security_group_rules or ())
+    text = told.text(item.description)
+    rules = (_rule(rule) for rule in told.mappings(item.security_group_rules))
     return SecurityGroup(
-        id=item.id,
-        name=item.name or "",
+        id=told.text(item.id),
+        name=told.text(item.name),
         mark=Mark.from_text(text),
         created=times.parse(item.created_at),
         description=marks.plain(text),
@@ -137,21 +138,16 @@ def _group(item: Any) -> SecurityGroup:
     )
 
 
-def _rule(item: Any) -> Rule | None:
-    """An IPv4 ingress rule by address; None for what a `Rule` can't say (IPv6, other groups as source)."""
-    if item["direction"] != "ingress" or item["ethertype"] != "IPv4" or item.get("remote_group_id"):
+def _rule(item: Mapping[str, Any]) -> Rule | None:
+    """An IPv4 ingress rule by address; None for what a `Rule` can't say (IPv6, other groups as source), or nobody can read."""
+    if item.get("direction") != "ingress" or item.get("ethertype") != "IPv4" or item.get("remote_group_id"):
         return None
-    protocol = _PROTOCOLS.get(item.get("protocol"))
-    if protocol is None:
+    said, source = item.get("protocol"), item.get("remote_ip_prefix") or _EVERYWHERE
+    low, high = (told.number(item.get(key) or 0) for key in ("port_range_min", "port_range_max"))
+    protocol = _PROTOCOLS.get(said) if said is None or isinstance(said, str) else None
+    if protocol is None or low is None or high is None or not isinstance(source, str):
         return None
-    return _explicit(
-        Rule(
-            cast("Literal['tcp', 'udp', 'icmp', 'any']", protocol),
-            item.get("port_range_min") or 0,
-            item.get("port_range_max") or 0,
-            item.get("remote_ip_prefix") or _EVERYWHERE,
-        )
-    )
+    return _explicit(Rule(cast("Literal['tcp', 'udp', 'icmp', 'any']", protocol), low, high, source))
 
 
 def _explicit(rule: Rule) -> Rule:

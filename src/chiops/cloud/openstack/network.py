@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chiops.cloud.base import FloatingIp, Mark, Rule, SecurityGroup
-from chiops.cloud.openstack import marks, times
+from chiops.cloud.openstack import marks, times, told
 from chiops.cloud.openstack.groups import OpenStackGroups
 from chiops.cloud.openstack.once import once, word
 from chiops.cloud.openstack.site import Site
@@ -29,12 +29,13 @@ class OpenStackNetwork:
     def floating_ips(self) -> Sequence[FloatingIp]:
         """The project's addresses, with the servers that they lead to."""
         with self._site.doing("listing floating IPs"):
-            found = list(self._neutron.ips(project_id=self._site.me.project_id))
+            found = told.with_ids(self._neutron.ips(project_id=self._site.me.project_id))
             if all(item.port_id is None or item.port_details for item in found):
                 return [_address(item) for item in found]
             # Without Neutron's fip-port-details extension the ports say which server it is: one more request
-            devices = {port.id: port.device_id for port in self._neutron.ports(project_id=self._site.me.project_id)}
-            return [_address(item, devices.get(item.port_id, "")) for item in found]
+            ports = told.with_ids(self._neutron.ports(project_id=self._site.me.project_id))
+            devices = {port.id: told.text(port.device_id) for port in ports}
+            return [_address(it, None if it.port_details else devices.get(told.text(it.port_id), "")) for it in found]
 
     def create_floating_ip(self, *, mark: Mark) -> FloatingIp:
         """Allocate an address; it is marked from the start, so that a killed run never leaks one.
@@ -89,7 +90,7 @@ class OpenStackNetwork:
         with self._site.doing(f"reading the floating IP {floating_ip_id}", f"floating IP {floating_ip_id}"):
             item = self._neutron.get_ip(floating_ip_id)
             if item.port_id and not item.port_details:
-                return _address(item, self._neutron.get_port(item.port_id).device_id)
+                return _address(item, told.text(self._neutron.get_port(item.port_id).device_id))
             return _address(item)
 
     def _point(self, floating_ip_id: str, port_id: str | None, server_id: str) -> FloatingIp:
@@ -138,7 +139,11 @@ class OpenStackNetwork:
         """Delete a group that no server uses."""
         self._groups.delete(group_id)
 
-    def set_server_groups(self, server_id: str, names: Sequence[str]) -> None:
+    def server_groups(self, server_id: str) -> Sequence[str]:
+        """The ids of the groups that any of the server's ports is in; Nova would tell names alone, which several may bear."""
+        return list(dict.fromkeys(id_ for port in self._ports(server_id) for id_ in port.security_group_ids or ()))
+
+    def set_server_groups(self, server_id: str, groups: Sequence[str]) -> None:
         """Put the server's ports into these groups and no others, in one request per port: never a moment without any.
 
         Raises:
@@ -146,8 +151,8 @@ class OpenStackNetwork:
             Ambiguous: several groups bear a name, and not just one of them has the server's mark.
         """
         with self._site.doing(f"reading the server {server_id}", f"server {server_id}"):
-            metadata = self._site.nova.get_server(server_id).metadata or {}
-        ids = self._groups.ids(names, Mark.from_metadata(metadata))
+            metadata = told.words(self._site.nova.get_server(server_id).metadata)
+        ids = self._groups.ids(groups, Mark.from_metadata(metadata))
         for port in self._ports(server_id):
             with self._site.doing(f"setting the security groups of the server {server_id}"):
                 self._neutron.update_port(port.id, security_groups=ids)
@@ -155,17 +160,18 @@ class OpenStackNetwork:
 
 def _address(item: Any, server_id: str | None = None) -> FloatingIp:
     if server_id is None:
-        server_id = (item.port_details or {}).get("device_id", "") if item.port_id else ""
+        server_id = told.text(told.mapping(item.port_details).get("device_id")) if item.port_id else ""
+    address = told.text(item.floating_ip_address)
     return FloatingIp(
-        id=item.id,
-        name=item.floating_ip_address,
-        status=item.status or "",
-        mark=Mark.from_text(item.description or ""),
+        id=told.text(item.id),
+        name=address,
+        status=told.text(item.status),
+        mark=Mark.from_text(told.text(item.description)),
         created=times.parse(item.created_at),
-        address=item.floating_ip_address,
-        server_id=server_id or "",
+        address=address,
+        server_id=server_id,
     )
 
 
 def _has_ipv4(port: Any) -> bool:
-    return any("." in str(fixed.get("ip_address", "")) for fixed in port.fixed_ips or ())
+    return any("." in told.text(fixed.get("ip_address")) for fixed in told.mappings(port.fixed_ips))

@@ -14,7 +14,7 @@ from chiops.cloud.base import Mark, State
 from chiops.cloud.openstack.cloud import OpenStackCloud
 from chiops.cloud.openstack.leases import lease
 from chiops.cloud.openstack.volumes import volume
-from chiops.errors import Auth, Conflict, InvalidRequest, NotFound
+from chiops.errors import Ambiguous, Auth, Conflict, InvalidRequest, NotFound
 from tests.unit.cloud.openstack.conftest import MARK
 from tests.unit.cloud.openstack.stub import PATHS, PROJECT, USER, Answer, Stub
 
@@ -116,6 +116,22 @@ def test_an_address_is_at_the_server_that_neutron_says(stub: Stub, cloud: OpenSt
     assert [found.floating_address for found in cloud.compute.list()] == ["", "192.0.2.7"]
     assert [cloud.compute.get(id_).floating_address for id_ in ("s1", "s2")] == ["", "192.0.2.7"]
     assert cloud.compute.get("s1").fixed_address == "10.0.0.5"
+
+
+def test_a_server_is_in_the_groups_of_all_its_ports(stub: Stub, cloud: OpenStackCloud) -> None:
+    ports = [
+        {"id": f"p{n}", "device_id": "s1", "security_groups": groups} for n, groups in enumerate((["a", "b"], ["b"]))
+    ]
+    stub.on("GET", "/network/v2.0/ports", Answer(200, {"ports": ports}))
+    assert cloud.network.server_groups("s1") == ["a", "b"]
+
+
+def test_a_group_is_meant_by_id_before_it_is_by_name(stub: Stub, cloud: OpenStackCloud) -> None:
+    groups = [{"id": "1", "name": "ssh"}, {"id": "2", "name": "ssh"}, {"id": "3", "name": "2"}]
+    stub.on("GET", "/network/v2.0/security-groups", Answer(200, {"security_groups": groups}))
+    assert cloud.network._groups.ids(["2"], None) == ["2"]
+    with pytest.raises(Ambiguous, match="Use the id"):
+        cloud.network._groups.ids(["ssh"], None)
 
 
 def test_a_bucket_that_appears_meanwhile_keeps_no_mark_of_ours(stub: Stub, cloud: OpenStackCloud) -> None:
