@@ -135,7 +135,10 @@ def extend(
     with desk.change("extend", NOUN, lease.name, lease.mark) as (_, entry):
         entry.resource = lease.id
         desk.cloud.leases.extend(lease.id, until)
-        moved = desk.cloud.leases.get(lease.id)
+        # A look that fails is no reason to fail: who extends by 2 h once more would get four
+        moved = waiting.until(
+            lambda: desk.cloud.leases.get(lease.id), what=f"reading {NOUN} {lease.name}", timeout_s=READY_TIMEOUT_S
+        )
         states = (State.READY, State.PENDING) if lease.state is State.PENDING else ()
         moved = waiting.until_ready(desk.cloud.leases.get, moved, noun=NOUN, timeout_s=READY_TIMEOUT_S, states=states)
         if moved.end + ROUNDING < until:

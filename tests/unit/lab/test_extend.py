@@ -11,10 +11,11 @@ import pytest
 
 from chiops.cloud import sites
 from chiops.cloud.base import Lease, State
-from chiops.errors import Conflict, Declined, NotFound, Policy, ResourceFailed, UsageError
+from chiops.errors import Conflict, Declined, NotFound, Policy, ResourceFailed, Timeout, Transient, UsageError
 from chiops.lab import extend, release, session
 from chiops.lab.journal import Journal, LabRecord
 from chiops.lab.lock import lab_lock, work_lock
+from chiops.resources import waiting
 from tests.support.memory import SITE, Memory
 from tests.unit.lab.conftest import FACTS
 from tests.unit.lab.labs import agree, bring_up, take_down, write
@@ -75,6 +76,22 @@ def test_a_lease_that_the_site_breaks_is_told_with_its_fault(lab: LabRecord, mem
     memory.after = broken
     with pytest.raises(ResourceFailed, match="its update failed"):
         extend.extend(lab, agree, by=TWO_HOURS)
+
+
+def test_a_look_that_fails_afterwards_is_repeated(
+    lab: LabRecord, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before: datetime = memory.find("lease", "lease-x").end
+    failures = iter([Transient("the site is busy"), Timeout("no answer")])
+    monkeypatch.setattr(waiting, "FIRST_PAUSE_S", 0.0)
+
+    def busy(request: str) -> None:
+        if request == "leases.get" and "leases.extend" in memory.requests and (failure := next(failures, None)):
+            raise failure
+
+    memory.hook = busy
+    assert extend.extend(lab, agree, by=TWO_HOURS).end == before + TWO_HOURS
+    assert memory.requests.count("leases.extend") == 1
 
 
 def test_a_site_that_moves_it_less_is_told(lab: LabRecord, memory: Memory) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from chiops.cloud.base import Lease, Mark, NodeType, Reservation, ReservationRequest, State
 from chiops.cloud.openstack import marks, times, told
 from chiops.cloud.openstack.errors import LEASE_TRUST, NoService
-from chiops.cloud.openstack.once import once
+from chiops.cloud.openstack.once import looked_for, once
 from chiops.cloud.openstack.site import Site
-from chiops.errors import Auth, InvalidRequest, NotFound, Timeout
+from chiops.errors import Auth, InvalidRequest, NotFound, Timeout, Transient
 
 FORMAT = "%Y-%m-%d %H:%M"
 """Blazar knows no seconds; its times are UTC."""
@@ -131,19 +131,34 @@ class OpenStackLeases:
         return {"resource_type": wanted.kind, "network_id": network_id, "amount": wanted.amount}
 
     def extend(self, lease_id: str, end: datetime) -> Lease:
-        """Move the end. Sends nothing but the end, and reads the lease anew: an extension may put it into ERROR.
+        """Move the end. Sends nothing but the end, once, and reads the lease anew: an extension may put it into ERROR.
 
         Raises:
             Policy: not in the site's window, or by too long.
             Capacity: somebody else has booked that time.
             InvalidRequest: the end is past.
+            Timeout: the answer was lost, and the end has not moved so far; it may still.
         """
         if end <= self._now():
             self.get(lease_id)
             raise InvalidRequest(f"the lease {lease_id} can't end in the past", todo="give a later end")
-        with self._site.doing(f"extending the lease {lease_id}", f"lease {lease_id}"):
-            self._api.put(f"/leases/{lease_id}", json={"end_date": _minute(end)})
-        return self.get(lease_id)
+
+        def find() -> Lease | None:
+            found = self.get(lease_id)
+            return found if _minute(found.end) == _minute(end) or found.state is State.FAILED else None
+
+        try:
+            with self._site.doing(f"extending the lease {lease_id}", f"lease {lease_id}"):
+                self._api.put(f"/leases/{lease_id}", json={"end_date": _minute(end)})
+            return self.get(lease_id)
+        except (Timeout, Transient) as lost:
+            if found := looked_for(find):
+                return found
+            raise Timeout(
+                f"the end of the lease {lease_id} may or may not move to {_minute(end)} UTC",
+                why=f"the site's answer was lost ({lost.why or lost.what}) and the end has not moved yet",
+                todo=f"run the command again with --end '{_minute(end)}Z', which moves it no further than that",
+            ) from lost
 
     def delete(self, lease_id: str) -> None:
         """End the lease now, with every server on it.

@@ -39,16 +39,23 @@ def once(
     try:
         return make()
     except (Timeout, Transient) as lost:
-        for pause in LOOKS_S:
-            sleep(pause)
-            try:
-                found = find()
-            except CloudError:
-                continue
-            if found is not None:
-                return found
+        if (found := looked_for(find, sleep)) is not None:
+            return found
         raise Timeout(
             f"{what} may or may not have been made",
             why=f"the service's answer was lost ({lost.why or lost.what}) and nothing is to be seen yet",
             todo="run the command again: chiops finds what it made by its mark before it makes anything",
         ) from lost
+
+
+def looked_for(find: Callable[[], T | None], sleep: Callable[[float], None] = time.sleep) -> T | None:
+    """What ``find`` finds within a few looks, which may fail; None if it is not there."""
+    for pause in LOOKS_S:
+        sleep(pause)
+        try:
+            found = find()
+        except CloudError:
+            continue
+        if found is not None:
+            return found
+    return None

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from chiops.cloud.base import ReservationRequest, ServerRequest, SiteFacts
+from chiops.cloud.base import ReservationRequest, ServerRequest, SiteFacts, State
 from chiops.cloud.openstack.cloud import OpenStackCloud, connect
-from chiops.errors import Auth, Capacity, CloudError, Timeout, Transient
+from chiops.errors import Auth, Capacity, CloudError, Policy, Timeout, Transient
 from tests.unit.cloud.openstack.conftest import MARK, write_clouds
 from tests.unit.cloud.openstack.stub import PATHS, USER, Answer, Stub
 
@@ -171,6 +171,70 @@ def test_an_application_credential_that_may_not_book_is_told_so(stub: Stub, tmp_
 
 def _flavor(name: str) -> dict[str, Any]:
     return {"id": "2", "name": name, "vcpus": 1, "ram": 512, "disk": 1}
+
+
+class Extended:
+    """A lease at the site: PUT moves its end, or does not, and then answers, or does not."""
+
+    def __init__(self, stub: Stub, answer: Answer, *, works: bool = True, breaks: bool = False) -> None:
+        self.path = f"{PATHS['reservation']}/leases/l"
+        self.end = datetime(2099, 1, 1, 12, tzinfo=UTC)
+        self.item = {"id": "l", "name": "n", "status": "ACTIVE", "start_date": "2026-01-01T00:00:00"}
+        self.answer, self.works, self.breaks = answer, works, breaks
+        stub.on("PUT", self.path, self._put)
+        stub.on(
+            "GET", self.path, lambda _: Answer(200, {"lease": {**self.item, "end_date": self.end.isoformat()[:19]}})
+        )
+
+    def _put(self, request: dict[str, Any]) -> Answer:
+        if self.works:
+            self.end = datetime.fromisoformat(f"{request['json']['end_date']}Z")
+        if self.breaks:
+            self.item["status"] = "ERROR"
+        return self.answer
+
+
+LATER = datetime(2099, 1, 1, 14, 0, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("answer", [LOST, OVERLOADED, Answer(504, {"message": "gateway"})], ids=["lost", "503", "504"])
+def test_an_extension_whose_answer_is_lost_is_seen_to_have_come_about(
+    stub: Stub, cloud: OpenStackCloud, answer: Answer
+) -> None:
+    at = Extended(stub, answer)
+    assert cloud.leases.extend("l", LATER).end == at.end == LATER.replace(second=0)
+    assert stub.count("PUT", at.path) == 1
+
+
+def test_an_extension_that_is_not_to_be_seen_says_how_to_go_on_without_extending_twice(
+    stub: Stub, cloud: OpenStackCloud
+) -> None:
+    at = Extended(stub, LOST, works=False)
+    with pytest.raises(Timeout, match=r"may or may not move.*Run the command again with --end '2099-01-01 14:00Z'"):
+        cloud.leases.extend("l", LATER)
+    assert stub.count("PUT", at.path) == 1
+
+
+def test_an_extension_that_broke_the_lease_is_told_as_such(stub: Stub, cloud: OpenStackCloud) -> None:
+    Extended(stub, OVERLOADED, works=False, breaks=True)
+    assert cloud.leases.extend("l", LATER).state is State.FAILED
+
+
+def test_an_extension_that_is_refused_is_not_looked_up(stub: Stub, cloud: OpenStackCloud) -> None:
+    at = Extended(stub, Answer(403, {"error_message": "Lease may only be extended in its last 48 hours"}), works=False)
+    with pytest.raises(Policy):
+        cloud.leases.extend("l", LATER)
+    assert stub.count("GET", at.path) == 0
+
+
+def test_an_extension_that_is_carried_out_counts_though_the_lease_can_not_be_read(
+    stub: Stub, cloud: OpenStackCloud
+) -> None:
+    at = Extended(stub, Answer(200, {}))
+    read, answers = stub.handlers["GET", at.path], iter([Answer(500, {"message": "busy"})])
+    stub.on("GET", at.path, lambda request: next(answers, None) or read(request))
+    assert cloud.leases.extend("l", LATER).end == LATER.replace(second=0)
+    assert stub.count("PUT", at.path) == 1
 
 
 def test_deleting_a_lease_may_outlast_our_patience(stub: Stub, cloud: OpenStackCloud) -> None:
