@@ -127,7 +127,10 @@ class ReservationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """A reservation as the lease reports it; ``flavor_id`` is what servers are created with, for flavors."""
+    """A reservation as the lease reports it; ``flavor_id`` is what servers are created with, for flavors.
+
+    ``resource_properties`` is the filter that hosts were chosen by, where the site tells it.
+    """
 
     id: str
     kind: str
@@ -135,6 +138,7 @@ class Reservation:
     amount: int = 1
     flavor_id: str = ""
     flavor_name: str = ""
+    resource_properties: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,33 @@ def _explanation(desk: Desk, asked: Sequence[str], refused: CloudError) -> Cloud
     )
 
 
+def same(one: str, another: str) -> bool:
+    """Whether two filters ask for the same, however they are written; one that the site does not tell counts as the same."""
+    return not (one and another) or _parsed(one) == _parsed(another)
+
+
+def described(properties: str) -> str:
+    """The hosts that a filter asks for, in words: ``host of type gpu_rtx_6000``."""
+    match _parsed(properties):
+        case ["=", str(name), value] if name == NODE_TYPE:
+            return f"host of type {value}"
+    return f"host with {properties}" if properties else "host"
+
+
+def _parsed(properties: str) -> object:
+    """The filter; Blazar takes = for ==. What is no JSON stays as it is."""
+
+    def plain(part: object) -> object:
+        if isinstance(part, list):
+            return [plain(inner) for inner in part]
+        return "=" if part == "==" else part
+
+    try:
+        return plain(json.loads(properties))
+    except (ValueError, RecursionError):
+        return properties
+
+
 def asked_types(wanted: Sequence[ReservationRequest]) -> list[str]:
     """The node types that reservations ask for, from Blazar's filters: JSON lists in prefix notation."""
     found: list[str] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -79,9 +78,18 @@ def create(
 
 
 def _differs(desk: Desk, lease: Lease, wanted: Sequence[ReservationRequest], flavor_names: dict[str, str]) -> str:
-    asked = Counter({(it.kind, flavor_names.get(it.flavor, it.flavor)): it.amount for it in wanted})
-    booked = Counter({(it.kind, it.flavor_name): it.amount for it in lease.reservations})
-    same = asked == booked and not (lease.mark and lease.mark.lab != desk.lab)
+    if lease.mark and lease.mark.lab != desk.lab:
+        return f"already, in the lab {lease.mark.lab}"
+    asked = {(it.kind, flavor_names.get(it.flavor, it.flavor)): it for it in wanted}
+    booked = {(it.kind, it.flavor_name): it for it in lease.reservations}
+    same = (
+        len(wanted) == len(lease.reservations)
+        and asked.keys() == booked.keys()
+        and all(
+            it.amount == booked[key].amount and hosts.same(it.resource_properties, booked[key].resource_properties)
+            for key, it in asked.items()
+        )
+    )
     return "" if same else f"and books {reserves(lease)}"
 
 
@@ -91,7 +99,9 @@ def reserves(lease: Lease) -> str:
 
 
 def _thing(item: Reservation) -> str:
-    return item.flavor_name or {"physical:host": "host", "virtual:floatingip": "floating IP"}.get(item.kind, item.kind)
+    if item.kind == "physical:host":
+        return hosts.described(item.resource_properties)
+    return item.flavor_name or {"virtual:floatingip": "floating IP"}.get(item.kind, item.kind)
 
 
 def _ready(desk: Desk, lease: Lease) -> Lease:

@@ -78,7 +78,12 @@ def check_extension(facts: SiteFacts, lease: Lease, end: datetime, now: datetime
 def requests_of(lease: Lease) -> list[ReservationRequest]:
     """What a lease books, as it would be asked for again."""
     return [
-        ReservationRequest(kind=cast("Any", item.kind), flavor=item.flavor_name, amount=item.amount)
+        ReservationRequest(
+            kind=cast("Any", item.kind),
+            flavor=item.flavor_name,
+            amount=item.amount,
+            resource_properties=item.resource_properties,
+        )
         for item in lease.reservations
     ]
 

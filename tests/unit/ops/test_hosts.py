@@ -6,6 +6,8 @@ import json
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chiops.cloud.base import NodeType
 from chiops.errors import Capacity, CloudError, NotFound
@@ -63,3 +65,13 @@ def test_flavors_are_no_hosts() -> None:
 def test_types_are_found_within_filters() -> None:
     given = json.dumps(["or", ["=", "$node_type", "a"], [">", "$ram", "5"]])
     assert hosts.asked_types(booking.reservations([], 1, "b", given)) == ["b", "a"]
+
+
+JSON = st.recursive(st.text(max_size=5) | st.integers() | st.none(), lambda inner: st.lists(inner, max_size=3))
+
+
+@given(JSON.map(json.dumps) | st.text(max_size=20))
+def test_a_filter_is_the_same_as_itself_and_as_one_not_told(properties: str) -> None:
+    assert hosts.same(properties, properties)
+    assert hosts.same(properties, "")
+    assert hosts.described(properties).startswith("host")

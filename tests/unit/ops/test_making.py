@@ -21,7 +21,7 @@ from chiops.cloud.base import (
     Volume,
 )
 from chiops.errors import Ambiguous, Conflict, Declined, NotFound, NotOurs, Policy, UsageError
-from chiops.ops import booting, credentials, leases, placing, serving
+from chiops.ops import booking, booting, credentials, leases, placing, serving
 from chiops.ops.serving import ServerPlan
 from tests.unit.ops.site import (
     LABS,
@@ -55,7 +55,7 @@ def test_a_flavors_id_books_the_same_as_its_name() -> None:
     [
         (lease(mark=THEIRS), "of someone else"),
         (lease(state=State.FAILED, status="ERROR", fault="no hosts"), "is in ERROR: no hosts"),
-        (lease(mark=LABS), "exists and books 1 × m1.small"),
+        (lease(mark=LABS), "exists already, in the lab my-lab"),
         (
             lease(reservations=(Reservation(id="r", kind="flavor:instance", status="active", flavor_name="m1.large"),)),
             "m1.large",
@@ -65,6 +65,31 @@ def test_a_flavors_id_books_the_same_as_its_name() -> None:
 def test_a_name_that_stands_for_another_lease_is_refused(there: Any, told: str) -> None:
     with pytest.raises(Conflict, match=told):
         leases.create(desk(leases_=[there]), "l", [SMALL], end=END)
+
+
+def hosts(properties: str) -> Any:
+    host = Reservation(id="h", kind="physical:host", status="active", resource_properties=properties)
+    return desk(leases_=[lease(reservations=(host,))])
+
+
+@pytest.mark.parametrize(
+    ("booked", "told"),
+    [
+        ('["==", "$node_type", "gpu_rtx_6000"]', "exists and books 1 × host of type gpu_rtx_6000"),
+        ('["=", "$uid", "1"]', r'exists and books 1 × host with \["=", "\$uid", "1"\]'),
+        ("no filter", "exists and books 1 × host with no filter"),
+    ],
+)
+def test_a_lease_of_other_hosts_is_not_taken_for_the_one_asked_for(booked: str, told: str) -> None:
+    with pytest.raises(Conflict, match=told):
+        leases.create(hosts(booked), "l", booking.reservations([], 1, "compute_skylake"), end=END)
+
+
+@pytest.mark.parametrize(
+    "booked", ['["==", "$node_type", "compute_skylake"]', '["=","$node_type","compute_skylake"]', ""]
+)
+def test_a_lease_of_the_same_hosts_is_taken_as_it_is_however_the_site_writes_it(booked: str) -> None:
+    assert not leases.create(hosts(booked), "l", booking.reservations([], 1, "compute_skylake"), end=END).new
 
 
 def test_an_ended_lease_does_not_hold_its_name() -> None:

@@ -206,11 +206,11 @@ def lease(item: Mapping[str, Any]) -> Lease:
 
 def _reservation(item: Mapping[str, Any]) -> Reservation:
     kind = told.text(item.get("resource_type"))
-    flavor_name = ""
+    flavor_name, filter_ = "", told.text(item.get("resource_properties"))
     if kind == "flavor:instance":
         # Blazar keeps the flavor as it was when it was booked
         try:
-            properties = json.loads(told.text(item.get("resource_properties")))
+            properties = json.loads(filter_)
         except ValueError:
             properties = {}
         flavor_name = told.text(told.mapping(properties).get("name"))
@@ -221,6 +221,7 @@ def _reservation(item: Mapping[str, Any]) -> Reservation:
         amount=told.number(item.get("amount")) or told.number(item.get("max")) or 1,
         flavor_id=told.text(item.get("flavor_id")) or (item["id"] if kind == "flavor:instance" else ""),
         flavor_name=flavor_name,
+        resource_properties=filter_ if kind == "physical:host" else "",
     )
 
 

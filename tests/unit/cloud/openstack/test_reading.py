@@ -64,6 +64,13 @@ def test_a_broken_lease_says_what_broke() -> None:
     assert "m1.small is in error" in found.fault
 
 
+def test_a_lease_of_hosts_tells_the_filter_that_they_were_chosen_by() -> None:
+    filter_ = '["==", "$node_type", "gpu_rtx_6000"]'
+    host = {"id": "h", "resource_type": "physical:host", "max": 2, "resource_properties": filter_}
+    (found,) = lease(booked("ACTIVE", reservations=[host])).reservations
+    assert (found.amount, found.flavor_name, found.resource_properties) == (2, "", filter_)
+
+
 def cinder(status: str, changed: str) -> Any:
     return SimpleNamespace(id="v", name="n", status=status, updated_at=changed, created_at=changed, metadata={}, size=1,
                            is_bootable="false", volume_type="t", attachments=[])  # fmt: skip
