@@ -52,6 +52,7 @@ def plan(lab: LabArgument, set_: SetOption = None, replace: ReplaceOption = None
             "changes": len(planned.changes),
             "steps": [step.row() for step in planned.steps],
             "drift": planned.drift(),
+            "strays": planned.strays,
         },
         options.output,
         table=[step.row() for step in planned.steps],
@@ -61,7 +62,8 @@ def plan(lab: LabArgument, set_: SetOption = None, replace: ReplaceOption = None
 
 def _summary(planned: Plan) -> str:
     changes = len(planned.changes)
-    return f"\n{changes} to change, {len(planned.steps) - changes} as they are." if changes else "\nNothing to change."
+    told = f"\n{changes} to change, {len(planned.steps) - changes} as they are." if changes else "\nNothing to change."
+    return "\n".join([told, *(f"  {stray}." for stray in planned.strays)])
 
 
 def up(
@@ -99,6 +101,7 @@ def up(
         "buckets": [bucket.name for bucket in spec.buckets],
         "mounts": [{"server": mount.server, "bucket": mount.bucket, "path": mount.path} for mount in spec.mounts],
         "volumes": [{"name": one.name, "server": one.server, "path": one.mount} for one in spec.volumes],
+        "strays": done.strays,
     }
     lines = [f"{spec.name} is up at {done.site}: " + (f"{done.changed} changed." if done.changed else "no change.")]
     lines += [f"  {node['name']}  {node['address']}\n    {node['ssh']}" for node in nodes]
@@ -107,6 +110,7 @@ def up(
     else:
         lines.append("  The nodes were not configured, as you asked.")
     lines += [f"  volume {one.name} at {one.mount} on {one.server}" for one in spec.volumes if one.mount]
+    lines += [f"  {stray}." for stray in done.strays]
     if spec.buckets:
         lines.append("Next: chiops data prepare, chiops bench run, and when done chiops down.")
     emit(result, options.output, text="\n".join(lines))

@@ -124,6 +124,7 @@ def _lab(one: LabStatus) -> RenderableType:
     notes += [f"  {drift}{'' if drift.mend else ' (not mended by `up`)'}." for drift in one.drift]
     if any(drift.mend for drift in one.drift):
         notes.append(f"  `chiops up {one.lab}` puts that right.")
+    notes += [f"  {stray}." for stray in one.strays]
     if one.note:
         notes.append(f"  {one.note}")
     return Group(title, table, *(Text(note) for note in notes), "")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from chiops.errors import CloudError, Conflict, UsageError
 from chiops.lab.places import Places
 from chiops.lab.spec import LabSpec
+from chiops.lab.strays import Stray, strays
 from chiops.lab.wanted import KINDS, Item, Key, items
 from chiops.names import suggestion
 from chiops.resources.kind import Difference, Op, Verdict, Workbench
@@ -55,6 +56,8 @@ class Plan:
     benches: Mapping[str, Workbench]
     problems: Mapping[Key, CloudError] = field(default_factory=dict)
     """What can't be had, and why."""
+    strays: tuple[Stray, ...] = ()
+    """What is the lab's and not in its file. No step: `up` leaves it where it is."""
 
     @property
     def changes(self) -> list[Step]:
@@ -142,7 +145,8 @@ def judge(spec: LabSpec, places: Places, benches: Mapping[str, Workbench], repla
             continue
         needed = [steps[need].verdict.op for need in item.needs if need in steps]
         steps[item.key] = _step(item, site, _follow(item, verdict, needed, benches[site]), replace_)
-    return Plan(spec.name, tuple(steps.values()), benches, problems)
+    unwanted = strays([item.key for item in wanted], places, benches)
+    return Plan(spec.name, tuple(steps.values()), benches, problems, unwanted)
 
 
 def _step(item: Item, site: str, verdict: Verdict, replace_: Collection[str]) -> Step:

@@ -19,6 +19,7 @@ from chiops.lab.loader import load
 from chiops.lab.places import Places
 from chiops.lab.plan import Drift, judge
 from chiops.lab.spec import LabSpec
+from chiops.lab.strays import Stray
 from chiops.names import format_bytes, format_duration
 from chiops.remote.ssh import Ssh
 from chiops.resources.kind import Seen, Workbench
@@ -49,6 +50,7 @@ class LabStatus:
     endings: tuple[Ending, ...] = ()
     units: Units | None = None
     drift: tuple[Drift, ...] = ()
+    strays: tuple[Stray, ...] = ()
     problem: str = ""
     note: str = ""
 
@@ -102,14 +104,15 @@ def _look(found: LabStatus, spec: LabSpec | None, places: Places, check: bool) -
     running = [lease for lease in leases if lease.state in (State.READY, State.PENDING)]
     now = datetime.now(UTC)
     user = places.compute_facts.ssh_user
-    drift = judge(spec, places, benches).drift() if spec and found.phase == "up" else []
+    plan = judge(spec, places, benches) if spec and found.phase == "up" else None
     return replace(
         found,
         # Of a lab that is down nothing is left to ask: its nodes are gone, and so is its key.
         parts=tuple(_parts(spec, benches, places, check and found.phase == "up")),
         endings=tuple(ending(lease, bench.seen, spec, user, now) for lease in running),
         units=units(leases, bench.seen.flavors, now),
-        drift=tuple(drift),
+        drift=tuple(plan.drift()) if plan else (),
+        strays=plan.strays if plan else (),
     )
 
 

@@ -90,7 +90,7 @@ def survey(
     """
     go: list[Doomed] = []
     stay: list[Doomed] = []
-    for doomed in _marked(benches, object_site):
+    for doomed in marked(benches, object_site):
         users = _others(doomed, benches[doomed.site])
         if users:
             stay.append(replace(doomed, detail=f"used by {', '.join(sorted(users))}"))
@@ -106,7 +106,8 @@ def survey(
         return Teardown(lab, tuple(going), tuple(staying), benches)
 
 
-def _marked(benches: Mapping[str, Workbench], object_site: str) -> Iterator[Doomed]:
+def marked(benches: Mapping[str, Workbench], object_site: str) -> Iterator[Doomed]:
+    """All that carries the lab's mark, and what is attached to its servers."""
     for site, bench in benches.items():
         seen, mark = bench.seen, bench.mark
         servers = {server.id: server.name for server in seen.servers if server.mark == mark}

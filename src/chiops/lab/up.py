@@ -20,6 +20,7 @@ from chiops.lab.places import Places
 from chiops.lab.plan import Plan, Step, make_plan
 from chiops.lab.release import Release, release
 from chiops.lab.session import nodes
+from chiops.lab.strays import Stray
 from chiops.lab.wanted import CREDENTIAL
 from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Op
@@ -30,13 +31,14 @@ Confirm = Callable[[Plan], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What `up` did: how many resources and configuration tasks changed, and the nodes that now run."""
+    """What `up` did: how many resources and configuration tasks changed, the nodes that now run, and what it left alone."""
 
     lab: Lab
     site: str
     changed: int
     configured: int
     nodes: tuple[Node, ...]
+    strays: tuple[Stray, ...]
 
 
 def resolve(name: str, settings: Mapping[str, Value], site: str | None, journal: Journal) -> tuple[Lab, str]:
@@ -129,7 +131,7 @@ def up(
             facts = places.compute.node_settings
             swift = places.objects.objects.swift() if buckets else None
             tasks = configure(lab.spec, found, buckets, volumes, facts, swift=swift, source=lab.source)
-    return Outcome(lab, place, changed, tasks, tuple(found))
+    return Outcome(lab, place, changed, tasks, tuple(found), planned.strays)
 
 
 def _release(planned: Plan, places: Places, ask: Release) -> None:

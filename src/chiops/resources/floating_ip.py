@@ -37,7 +37,7 @@ class FloatingIpKind:
         network = bench.cloud.network
         with bench.binding:
             # Asked anew: an earlier try may have allocated one and died before it was bound.
-            spare = _spare(network.floating_ips(), bench.mark)
+            spare = spares(network.floating_ips(), bench.mark)
             address = spare[0] if spare else network.create_floating_ip(mark=bench.mark)
             if address.server_id:
                 address = network.unbind_floating_ip(address.id)
@@ -56,7 +56,7 @@ class FloatingIpKind:
             return
 
 
-def _spare(addresses: Sequence[FloatingIp], mark: Mark) -> list[FloatingIp]:
+def spares(addresses: Sequence[FloatingIp], mark: Mark) -> list[FloatingIp]:
     """The lab's addresses that lead nowhere, then those that a server has beside another of the lab's."""
     mine = [address for address in addresses if address.mark == mark]
     at = Counter(address.server_id for address in mine if address.server_id)
