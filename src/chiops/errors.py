@@ -103,6 +103,10 @@ class Auth(CloudError):
     """Not signed in, expired, revoked, or not allowed."""
 
 
+class NoCredentials(Auth):
+    """The person has no credentials for the site at all."""
+
+
 class Transient(CloudError):
     """A passing failure; the same read may be tried again."""
 

@@ -35,8 +35,14 @@ def sweep(
     purge = Purge(purge_bucket, purge_volume)
     names = lab_sweep.all_sites() if all_sites else [where.meant(options.site)]
     with lab_sweep.swept(names, lab or (), purge) as found:
-        for site, problem in found.problems.items():
+        # Whoever looks everywhere has no account at some sites; whoever names one means it
+        failed = found.problems if all_sites else found.problems | found.not_mine
+        if all_sites and found.not_mine:
+            message(f"Not looked at, for want of credentials: {', '.join(found.not_mine)}.")
+        for site, problem in failed.items():
             message(f"{site} was left out: {problem}", style="warning")
+        for (site, bucket), problem in found.unread.items():
+            message(f"The bucket {bucket} at {site} was left out: {problem}", style="warning")
         rows = [
             {"lab": left.lab, **one.row(op)}
             for left in found.leftovers
@@ -53,14 +59,23 @@ def sweep(
             )
             for left in found.leftovers:
                 lab_sweep.take(left, ask_to_end, purge)
-        result = {"leftovers": rows, "deleted": len(doomed) if deleted else 0, "left_out": found.problems}
-    text = "Nothing is left over."
+        result = {
+            "leftovers": rows,
+            "deleted": len(doomed) if deleted else 0,
+            "left_out": failed,
+            "no_credentials": list(found.not_mine),
+            "unread_buckets": [{"site": site, "name": bucket} for site, bucket in found.unread],
+        }
+    looked = [name for name in names if name not in found.problems | found.not_mine]
+    text = f"Nothing is left over at {', '.join(looked)}." if looked else "No site was looked at."
+    if looked and found.unread:
+        text = f"{text[:-1]}, {len(found.unread)} buckets aside that can't be read."
     if rows:
         text = (
             f"\n{len(doomed)} deleted." if deleted else "\n`chiops adopt LAB` takes a lab up again, --delete deletes."
         )
     emit(result, options.output, text=text)
-    if found.problems and not all_sites:
+    if failed:
         raise typer.Exit(1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from chiops import progress
 from chiops.cloud import sites
 from chiops.cloud.base import Bucket, Cloud, Mark
-from chiops.errors import ChiopsError, NotFound, UsageError
+from chiops.errors import ChiopsError, CloudError, NoCredentials, NotFound, UsageError
 from chiops.lab.journal import Journal
 from chiops.lab.lock import lab_lock
 from chiops.lab.places import ALL_PARTS, CATALOGUE
@@ -32,10 +32,16 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Found:
-    """All leftovers, and the sites that could not be looked at, each with the reason."""
+    """All leftovers, and what was not looked at, each with the reason.
+
+    ``problems`` are sites that failed to answer, ``not_mine`` those that there are no credentials for, ``unread`` the buckets,
+    as site and name, whose mark could not be read.
+    """
 
     leftovers: tuple[Leftover, ...]
     problems: dict[str, str]
+    not_mine: dict[str, str]
+    unread: dict[tuple[str, str], str]
 
 
 def all_sites() -> list[str]:
@@ -62,6 +68,8 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
     """
     found: list[Leftover] = []
     problems: dict[str, str] = {}
+    not_mine: dict[str, str] = {}
+    unread: dict[tuple[str, str], str] = {}
     known = _known()
     if named := sorted({lab for lab, _ in known} & set(labs)):
         raise UsageError(
@@ -72,10 +80,15 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
             try:
                 cloud = stack.enter_context(sites.connect(name))
                 with progress.task(f"look at {name}"):
-                    found += _at(cloud, name, labs, {lab for lab, site in known if site == name}, purge)
+                    unreadable: dict[str, str] = {}
+                    seen = with_marks(cloud, observe(cloud, ALL_PARTS - CATALOGUE), unreadable.__setitem__)
+                    found += _at(cloud, name, seen, labs, {lab for lab, site in known if site == name}, purge)
+                    unread |= {(name, bucket): why for bucket, why in unreadable.items()}
+            except NoCredentials as error:
+                not_mine[name] = error.sentence()
             except ChiopsError as error:
                 problems[name] = error.sentence()
-        yield Found(tuple(found), problems)
+        yield Found(tuple(found), problems, not_mine, unread)
 
 
 def take(leftover: Leftover, ask: Release, purge: Purge) -> None:
@@ -92,7 +105,10 @@ def take(leftover: Leftover, ask: Release, purge: Purge) -> None:
 
 
 def _look(cloud: Cloud, leftover: Leftover, parts: frozenset[str], purge: Purge) -> Teardown:
-    bench = replace(leftover.teardown.benches[leftover.site], seen=with_marks(cloud, observe(cloud, parts)))
+    """Only buckets that were to go are asked, and one that can't be read is not gone."""
+    seen, names = observe(cloud, parts), {doomed.key.name for doomed in leftover.teardown.go}
+    seen = replace(seen, buckets=[bucket for bucket in seen.buckets if bucket.name in names])
+    bench = replace(leftover.teardown.benches[leftover.site], seen=with_marks(cloud, seen, unread=None))
     return survey(leftover.lab, {leftover.site: bench}, leftover.site, purge, weigh=False)
 
 
@@ -106,8 +122,9 @@ def _known() -> set[tuple[str, str]]:
     return places
 
 
-def _at(cloud: Cloud, name: str, labs: Collection[str], known: Collection[str], purge: Purge) -> Iterator[Leftover]:
-    seen = with_marks(cloud, observe(cloud, ALL_PARTS - CATALOGUE))
+def _at(
+    cloud: Cloud, name: str, seen: Seen, labs: Collection[str], known: Collection[str], purge: Purge
+) -> Iterator[Leftover]:
     for lab in sorted(labs_in(seen) & set(labs) if labs else labs_in(seen) - {*known, NO_LAB}):
         bench = Workbench(cloud, sites.site(name), Mark(lab, seen.me.user_id), seen)
         teardown = survey(lab, {name: bench}, name, purge)
@@ -122,8 +139,18 @@ def labs_in(seen: Seen) -> set[str]:
     return {mark.lab for mark in marks if mark and mark.owner == seen.me.user_id}
 
 
-def with_marks(cloud: Cloud, seen: Seen) -> Seen:
-    """The same, with the marks of buckets that a listing shows without; each is asked for its own."""
+def _say(bucket: str, why: str) -> None:
+    progress.say(f"the bucket {bucket} can't be read, so it counts as not made by chiops: {why}")
+
+
+def with_marks(cloud: Cloud, seen: Seen, unread: Callable[[str, str], None] | None = _say) -> Seen:
+    """The same, with the marks of buckets that a listing shows without; each is asked for its own.
+
+    Args:
+        cloud: the site.
+        seen: what it lists.
+        unread: told the name of a bucket that does not let itself be read, which stays unmarked, and why; None to fail instead.
+    """
 
     def asked(bucket: Bucket) -> Bucket:
         if bucket.mark:
@@ -131,6 +158,11 @@ def with_marks(cloud: Cloud, seen: Seen) -> Seen:
         try:
             return cloud.objects.get(bucket.name)
         except NotFound:
+            return bucket
+        except CloudError as error:
+            if unread is None:
+                raise
+            unread(bucket.name, error.sentence())
             return bucket
 
     with ThreadPoolExecutor(8, thread_name_prefix="buckets") as pool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chiops import progress
 from chiops.cloud import sites
 from chiops.cloud.base import Bucket, Mark, Server
-from chiops.errors import Auth, NotFound, UsageError
+from chiops.errors import Auth, CloudError, NoCredentials, NotFound, Timeout, Transient, UsageError
 from chiops.lab import adopt, release, status, sweep, up
 from chiops.lab.journal import Journal
 from chiops.lab.survey import Purge
@@ -79,41 +81,91 @@ def test_it_goes_on_request_and_data_only_by_flag(lost: str, memory: Memory) -> 
     assert look() == {}
 
 
-def test_a_lab_that_is_known_is_no_leftover(memory: Memory, tmp_path: Path) -> None:
-    bring_up(write(tmp_path))
-    assert look() == {}
-    with pytest.raises(UsageError, match="Use `chiops down lab`"):
-        look("lab")
-    take_down()
-    assert look() == {}
+class Unmarked:
+    """An object store that lists its buckets without marks, and one that does not let itself be read."""
+
+    def __init__(self, objects: Any, error: CloudError) -> None:
+        self.objects, self.error = objects, error
+
+    def list(self) -> list[Bucket]:
+        there = [Bucket(id=one.name, name=one.name) for one in self.objects.list()]
+        return [*there, Bucket(id="hers", name="hers")]
+
+    def get(self, name: str) -> Bucket:
+        if name == "hers":
+            raise self.error
+        found: Bucket = self.objects.get(name)
+        return found
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.objects, name)
 
 
-def test_a_bucket_that_is_listed_without_its_mark_is_found(
-    lost: str, memory: Memory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Unmarked:
-        def __init__(self, objects: object) -> None:
-            self.objects = objects
+@pytest.fixture
+def unmarked(monkeypatch: pytest.MonkeyPatch) -> list[CloudError]:
+    """Its object store lists without marks; what is here is raised for the bucket of somebody else."""
+    errors: list[CloudError] = [NotFound("gone meanwhile")]
+    store = property(lambda self: Unmarked(self.__getattr__("objects"), errors[-1]))
+    monkeypatch.setattr(Memory, "objects", store, raising=False)
+    return errors
 
-        def list(self) -> list[Bucket]:
-            return [Bucket(id="bucket-x", name="bucket-x")]
 
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.objects, name)
-
-    monkeypatch.setattr(Memory, "objects", property(lambda self: Unmarked(self.__getattr__("objects"))), raising=False)
+def test_a_bucket_that_is_listed_without_its_mark_is_found(lost: str, unmarked: list[CloudError]) -> None:
     assert "bucket-x" in look()["lab"]
+
+
+@pytest.mark.parametrize("error", [Auth("not for you", why="HTTP 403"), Transient("busy"), Timeout("no answer")])
+def test_a_bucket_that_can_not_be_read_hides_nothing_else(
+    lost: str, memory: Memory, unmarked: list[CloudError], error: CloudError
+) -> None:
+    unmarked.append(error)
+    with sweep.swept([SITE], (), EVERYTHING) as found:
+        assert found.problems == {}
+        assert found.unread == {(SITE, "hers"): error.sentence()}
+        assert "bucket-x" in {one.key.name for one in found.leftovers[0].teardown.go}
+    delete(EVERYTHING)
+    assert memory.count() == {}
+
+
+def test_a_bucket_that_can_not_be_read_is_told_when_a_lab_is_adopted(
+    lost: str, memory: Memory, unmarked: list[CloudError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(progress, "say", said.append)
+    unmarked.append(Auth("not for you"))
+    assert adopt.adopt(lost, {}, SITE).drift == ()
+    assert said == ["the bucket hers can't be read, so it counts as not made by chiops: not for you."]
+
+
+def test_a_bucket_that_was_to_go_and_can_not_be_read_is_not_gone(
+    lost: str, memory: Memory, unmarked: list[CloudError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stays(request: str) -> None:
+        if request == "objects.delete":
+            memory.of("bucket")["bucket-x"] = Bucket(id="bucket-x", name="bucket-x")
+            memory.hook = refuse
+
+    def refuse(request: str) -> None:
+        if request == "objects.get":
+            raise Auth("not for you")
+
+    memory.after = stays
+    with pytest.raises(Auth, match="not for you"):
+        delete(EVERYTHING)
 
 
 def test_a_site_that_can_not_be_looked_at_is_a_line(lost: str, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     def connect(name: str) -> Memory:
         if name == "other":
             raise Auth("not signed in at other")
+        if name == "nobody's":
+            raise NoCredentials(f"there are no credentials for {name}")
         return memory
 
     monkeypatch.setattr(sites, "connect", connect)
-    with sweep.swept(["other", SITE], (), EVERYTHING) as found:
+    with sweep.swept(["other", SITE, "nobody's"], (), EVERYTHING) as found:
         assert found.problems == {"other": "not signed in at other."}
+        assert found.not_mine == {"nobody's": "there are no credentials for nobody's."}
         assert [left.lab for left in found.leftovers] == ["lab"]
 
 

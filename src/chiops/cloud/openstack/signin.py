@@ -10,7 +10,7 @@ from chiops.cloud.base import SiteFacts
 from chiops.cloud.openstack.entries import ENVIRONMENT, entry_for, region_of, same_host
 from chiops.cloud.openstack.errors import translated
 from chiops.cloud.openstack.transport import READ_S, harden
-from chiops.errors import Auth
+from chiops.errors import NoCredentials
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -26,7 +26,7 @@ def sign_in(facts: SiteFacts) -> Connection:
     Jupyter, which refreshes its token, and the OS_* variables of an openrc file.
 
     Raises:
-        Auth: there are no credentials for the site.
+        NoCredentials: there are none for the site.
         UsageError, Ambiguous: clouds.yaml leaves it open which ones.
     """
     with translated(f"signing in at {facts.name}"):
@@ -47,7 +47,7 @@ def _connection(facts: SiteFacts) -> Connection:
     url = os.environ.get("OS_AUTH_URL", "")
     if url and (not facts.auth_url or same_host(url, facts.auth_url)):
         return _configured(ENVIRONMENT, region_of(facts) if facts.auth_url or facts.region else "")
-    raise Auth(
+    raise NoCredentials(
         f"there are no credentials for {facts.name}",
         why=f"OS_AUTH_URL leads to {url}, and each site has its own credentials" if url else "",
         todo=f"make an application credential at {facts.web or 'the dashboard'} (Identity, Application Credentials, "

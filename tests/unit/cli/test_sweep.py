@@ -1,0 +1,85 @@
+"""What `chiops sweep` claims: nothing of sites that were not looked at; and its exit code: no failure for want of an account."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from chiops.cli import common
+from chiops.cli.main import app
+from chiops.cloud import sites
+from chiops.cloud.base import Bucket, SiteFacts
+from chiops.errors import Auth, NoCredentials, Timeout
+from chiops.lab import sweep
+from tests.support.memory import SITE, Memory
+
+Run = Callable[..., Result]
+OTHERS = {"down": Timeout("down did not answer"), "not-mine": NoCredentials("there are no credentials for not-mine")}
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory()
+
+
+@pytest.fixture
+def run(memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run ``chiops sweep`` where one site answers, one fails to, and one is somebody else's."""
+
+    def connect(name: str) -> Memory:
+        if name in OTHERS:
+            raise OTHERS[name]
+        return memory
+
+    monkeypatch.setattr(sites, "connect", connect)
+    monkeypatch.setattr(sites, "site", lambda name: SiteFacts(name=name, cloud="openstack"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(common, "options", common.Options())
+    monkeypatch.setattr("chiops.cli.sweep.options", common.options)
+
+    def swept(names: list[str], *words: str) -> Result:
+        monkeypatch.setattr(sweep, "all_sites", lambda: names)
+        return CliRunner().invoke(app, ["sweep", *words])
+
+    return swept
+
+
+def test_nothing_is_claimed_of_a_site_that_failed_and_that_is_a_failure(run: Run) -> None:
+    done = run([SITE, "down"], "--all-sites")
+    assert (done.exit_code, done.stdout) == (1, "Nothing is left over at memory.\n")
+    assert "down was left out: down did not answer." in done.stderr
+
+
+def test_a_site_without_credentials_is_a_line_and_no_failure(run: Run) -> None:
+    done = run([SITE, "not-mine"], "--all-sites")
+    assert (done.exit_code, done.stdout) == (0, "Nothing is left over at memory.\n")
+    assert [line for line in done.stderr.splitlines() if "not-mine" in line] == [
+        "Not looked at, for want of credentials: not-mine."
+    ]
+    told = json.loads(run([SITE, "not-mine", "down"], "--all-sites", "-o", "json").stdout)
+    assert (list(told["left_out"]), told["no_credentials"]) == (["down"], ["not-mine"])
+
+
+@pytest.mark.parametrize("site", OTHERS)
+def test_a_site_that_was_named_is_a_failure_either_way(run: Run, site: str) -> None:
+    done = run([], "--site", site)
+    assert (done.exit_code, done.stdout) == (1, "No site was looked at.\n")
+    assert OTHERS[site].sentence() in done.stderr
+
+
+def test_a_bucket_that_can_not_be_read_is_no_part_of_the_claim(run: Run, memory: Memory) -> None:
+    def refuse(request: str) -> None:
+        if request == "objects.get":
+            raise Auth("not for you")
+
+    memory.of("bucket")["hers"] = Bucket(id="hers", name="hers")
+    memory.hook = refuse
+    done = run([], "--site", SITE)
+    assert done.exit_code == 0
+    assert done.stdout == "Nothing is left over at memory, 1 buckets aside that can't be read.\n"
+    assert "The bucket hers at memory was left out: not for you." in done.stderr
