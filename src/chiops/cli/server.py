@@ -97,7 +97,7 @@ def create(
     )
     with opened(options.site, lab) as desk:
         shown, new = serving.create(desk, plan)
-        _emit(desk, shown, new=new)
+        _emit(desk, shown, "" if new else f"{name} was there already.", new=new)
 
 
 @command(app, "delete", epilog="Example: chiops server delete node-block-netID --release-ip")
@@ -227,7 +227,7 @@ def _row(desk: Desk, server: Server) -> dict[str, object]:
     }
 
 
-def _emit(desk: Desk, shown: Shown, **more: object) -> None:
+def _emit(desk: Desk, shown: Shown, note: str = "", **more: object) -> None:
     server = shown.server
     result = document(
         desk, server, lease=shown.lease, image_name=shown.image, volume_names=shown.volumes, ssh=shown.ssh, **more
@@ -243,4 +243,4 @@ def _emit(desk: Desk, shown: Shown, **more: object) -> None:
         "ssh": shown.ssh,
     }
     text = "\n".join(f"{what:<17}{value}" for what, value in lines.items() if value)
-    emit(result, options.output, table=[_row(desk, server)], text=f"\n{text}")
+    emit(result, options.output, table=[_row(desk, server)], text=f"\n{text}" + (f"\n\n{note}" if note else ""))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chiops.cloud.base import BootVolume, Image, Volume
+from chiops.cloud.base import BootVolume, Image, Server, Volume
 from chiops.errors import Conflict, UsageError
 from chiops.ops import resolve
 from chiops.ops.desk import Desk
+from chiops.resources.booting import root_disk
 from chiops.resources.volume import VolumeKind, VolumeWanted
 
 NOUN = "volume"
@@ -51,6 +52,24 @@ def volume_for(desk: Desk, boot: BootVolume | None, server: str, image: Image) -
             entry.resource = made.id
             volume = VolumeKind().settle(VolumeWanted(name, boot.size_gib), made, desk.bench(desk.look()))
     return replace(boot, volume_id=volume.id)
+
+
+def differs(desk: Desk, server: Server, boot: BootVolume | None) -> str:
+    """How a server boots from something else than is asked for; "" if it does not, or nothing can be told."""
+    volumes = desk.cloud.volumes.list()
+    root = root_disk(server, volumes)
+    if root is None:
+        known = bool(server.image) and set(server.volumes) <= {volume.id for volume in volumes}
+        return "already, on a disk of its own" if boot and known else ""
+    if boot and boot.volume_id:
+        same = boot.volume_id in (root.id, root.name)
+    else:
+        # One that stays has our mark, one that goes with its server has none
+        same = boot is not None and (boot.size_gib, boot.delete_on_termination) == (
+            root.size_gib,
+            not desk.is_ours(root),
+        )
+    return "" if same else f"already, on the volume {root.name or root.id} of {root.size_gib} GiB"
 
 
 def _free(desk: Desk, volume: Volume, size_gib: int) -> Volume:

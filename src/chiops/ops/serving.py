@@ -12,6 +12,7 @@ from chiops.cloud.base import (
     SecurityGroup,
     Server,
     ServerRequest,
+    State,
 )
 from chiops.errors import UsageError
 from chiops.ops import booting, resolve, shell
@@ -61,7 +62,8 @@ def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
     keypair = resolve.one(seen.keypairs, plan.keypair, "key pair", desk.site) if plan.keypair else None
     if plan.wait:
         _require_ssh(plan, groups, place, keypair)
-    server = desk.namesake(seen.servers, NOUN, plan.name, lambda one: _differences(desk, one, place, image))
+    made_of = _MadeOf(place, image, groups, keypair, plan.boot_volume)
+    server = desk.namesake(seen.servers, NOUN, plan.name, lambda one: _differs(desk, one, made_of))
     new = server is None
     if server is None:
         desk.cloud.prepare()
@@ -116,8 +118,20 @@ def _opens(first: int, last: int) -> bool:
     return first == last == 0 or first <= SSH_PORT <= last
 
 
-def _differences(desk: Desk, server: Server, place: Place, image: Image) -> str:
+@dataclass(frozen=True)
+class _MadeOf:
+    """What is asked for, found at the site. No groups and no key pair: whatever it has."""
+
+    place: Place
+    image: Image
+    groups: Sequence[SecurityGroup]
+    keypair: Keypair | None
+    boot_volume: BootVolume | None
+
+
+def _differs(desk: Desk, server: Server, wanted: _MadeOf) -> str:
     """How it is not what is asked for; "" if it is. What the site does not say counts as right."""
+    place, image = wanted.place, wanted.image
     if server.mark and server.mark.lab != desk.lab:
         return f"already, in the lab {server.mark.lab}"
     if server.lease_id != (place.lease.id if place.lease else ""):
@@ -126,7 +140,16 @@ def _differences(desk: Desk, server: Server, place: Place, image: Image) -> str:
         return f"already, as {server.flavor}"
     if server.image not in ("", image.name, image.id):
         return f"already, from the image {server.image}"
-    return ""
+    if wanted.keypair and server.keypair not in ("", wanted.keypair.name):
+        return f"already, with the key pair {server.keypair}"
+    if server.state is State.PENDING:  # neither its groups nor its disks are there yet
+        return ""
+    if wanted.groups and {group.name for group in wanted.groups} != set(server.security_groups):
+        there = (
+            f"in the security groups {', '.join(server.security_groups)}" if server.security_groups else "in no group"
+        )
+        return f"already, {there}, which `chiops secgroup attach` and `detach` change"
+    return booting.differs(desk, server, wanted.boot_volume)
 
 
 def _bind(desk: Desk, server: Server, seen: Seen) -> Server:

@@ -193,6 +193,74 @@ def test_a_name_that_stands_for_another_server_is_refused(there: Any, told: str)
         serving.create(desk(leases_=[lease()], servers=[there]), plan())
 
 
+SSH_GROUP, WEB_GROUP = group("ssh", Rule("tcp", 22, 22)), group("web", Rule("tcp", 80, 80))
+KEYS = [Keypair(id=name, name=name, public_key="ssh-ed25519 BBBB elsewhere", mark=MINE) for name in ("k", "other")]
+
+
+def root(**changes: Any) -> Volume:
+    """What the server n boots from: a volume that goes with it, unless it has a name and a mark."""
+    at = (Attachment(volume_id="id-v", server_id="id-n", device="/dev/vda"),)
+    return Volume(**{"id": "id-v", "name": "", "size_gib": 60, "bootable": True, "attachments": at, **changes})
+
+
+KEPT = root(name="boot-n", mark=MINE)
+
+
+@pytest.mark.parametrize(
+    ("there", "volumes", "asked", "told"),
+    [
+        (
+            {"security_groups": ("web",)},
+            [],
+            {"security_groups": ("ssh",)},
+            "already, in the security groups web, which",
+        ),
+        (
+            {"security_groups": ("ssh", "web")},
+            [],
+            {"security_groups": ("ssh",)},
+            "already, in the security groups ssh, web",
+        ),
+        ({}, [], {"security_groups": ("ssh",)}, "already, in no group, which `chiops secgroup attach`"),
+        ({"keypair": "other"}, [], {"keypair": "k"}, "already, with the key pair other"),
+        ({"image": "img-1"}, [], {"boot_volume": BootVolume(size_gib=60)}, "already, on a disk of its own"),
+        ({}, [root()], {}, "already, on the volume id-v of 60 GiB"),
+        ({}, [root()], {"boot_volume": BootVolume(size_gib=40)}, "already, on the volume id-v of 60 GiB"),
+        ({}, [KEPT], {"boot_volume": BootVolume(size_gib=60)}, "already, on the volume boot-n of 60 GiB"),
+        ({}, [KEPT], {"boot_volume": booting.wanted(0, "another", keep=False)}, "already, on the volume boot-n"),
+    ],
+)
+def test_a_server_that_differs_is_not_taken_for_the_one_asked_for(
+    there: dict[str, Any], volumes: list[Volume], asked: dict[str, Any], told: str
+) -> None:
+    at = desk(
+        leases_=[lease()], servers=[server(**there)], volumes_=volumes, groups=[SSH_GROUP, WEB_GROUP], keypairs=KEYS
+    )
+    with pytest.raises(Conflict, match=f"your server n exists {told}"):
+        serving.create(at, plan(**asked))
+
+
+@pytest.mark.parametrize(
+    ("there", "volumes", "asked"),
+    [
+        ({"security_groups": ("web", "ssh")}, [], {"security_groups": ("ssh", "id-web")}),
+        ({"security_groups": ("default",), "keypair": "other"}, [], {}),
+        ({"keypair": "k"}, [], {"keypair": "k"}),
+        ({}, [root()], {"boot_volume": BootVolume(size_gib=60)}),
+        ({}, [KEPT], {"boot_volume": booting.wanted(60, "", keep=True)}),
+        ({}, [KEPT], {"boot_volume": booting.wanted(0, "boot-n", keep=False)}),
+        ({"volumes": ("not shown",), "image": "img-1"}, [], {"boot_volume": BootVolume(size_gib=60)}),
+    ],
+)
+def test_a_server_that_is_as_asked_for_is_taken(
+    there: dict[str, Any], volumes: list[Volume], asked: dict[str, Any]
+) -> None:
+    at = desk(
+        leases_=[lease()], servers=[server(**there)], volumes_=volumes, groups=[SSH_GROUP, WEB_GROUP], keypairs=KEYS
+    )
+    assert not serving.create(at, plan(**asked))[1]
+
+
 def test_a_server_of_ours_that_was_begun_is_gone_on_with() -> None:
     shown, new = serving.create(desk(leases_=[lease()], servers=[server(flavor="m1.small", image="img-1")]), plan())
     assert (shown.server.id, shown.lease, new) == ("id-n", "l", False)
