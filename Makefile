@@ -3,7 +3,7 @@
 # PIP_* and pip's own configuration are respected.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint setup clean
+.PHONY: help demo test test-loaders soak lint setup clean
 
 BIN := .venv/bin
 PYTEST_ARGS ?=
@@ -11,13 +11,16 @@ SEED ?= $(shell date +%s)
 MINUTES ?= 10
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/chiops.stamp  ## Bring up a lab on this machine, benchmark it, show the report, take it down
 	@scripts/demo.sh
 
 test: .venv/dev.stamp  ## Run all tests: unit, contract, playbooks, end to end
 	@$(BIN)/pytest -n auto --maxprocesses=4 $(PYTEST_ARGS)
+
+test-loaders: .venv/dev.stamp  ## Run the tests that need torch and the loaders' libraries, from the cache (gigabytes, once)
+	@PYTHONPATH=$$($(BIN)/python -m benchmarks.loading.machine) $(BIN)/pytest tests/unit/loaders tests/unit/etl $(PYTEST_ARGS)
 
 soak: .venv/dev.stamp  ## Kill, fail and cut with fresh seeds for MINUTES, and print the figures
 	@$(BIN)/python -m tests.faults.soak $(SEED) $(MINUTES)

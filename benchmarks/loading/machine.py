@@ -1,4 +1,7 @@
-"""This machine as a node: the node-side modules in an environment of their own, fed on stdin as in their container."""
+"""This machine as a node: the node-side modules in an environment of their own, fed on stdin as in their container.
+
+Run as a program, it prints where the packages of that environment are.
+"""
 
 from __future__ import annotations
 
@@ -54,3 +57,8 @@ def run_module(interpreter: Path, module: str, config: Mapping[str, Any], log: P
     if last is None or last["event"] == "error":
         raise Failed(f"{module}: {last or f'exit {done.returncode}'}; see {log}")
     return dict(last["result"])
+
+
+if __name__ == "__main__":
+    where = [python(), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    print(subprocess.run(where, check=True, capture_output=True, text=True).stdout.strip())
