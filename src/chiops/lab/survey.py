@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from chiops.cloud.base import Bucket, Lease, State, Volume
+from chiops.cloud.base import Bucket, FloatingIp, Lease, State, Volume
 from chiops.errors import ChiopsError, NotFound
 from chiops.lab.wanted import KINDS, Key
 from chiops.names import format_bytes, format_duration
@@ -147,13 +147,15 @@ def _detail(resource: object) -> str:
 
 
 def _others(doomed: Doomed, bench: Workbench) -> list[str]:
-    """Servers that are not this lab's and use a security group or a volume of it, or would go with its lease."""
+    """Servers that are not this lab's and use a security group, a volume or an address of it, or would go with its lease."""
     others = [server for server in bench.seen.servers if server.mark != bench.mark]
     if isinstance(doomed.found, Lease):
         return [server.name for server in servers_on(doomed.found, others)]
     if isinstance(doomed.found, Volume):
         at = {attachment.server_id for attachment in doomed.found.attachments}
         return [server.name for server in others if server.id in at]
+    if isinstance(doomed.found, FloatingIp):
+        return [server.name for server in others if server.id == doomed.found.server_id]
     if doomed.key.kind == "security_group":
         return [server.name for server in others if doomed.key.name in server.security_groups]
     return []

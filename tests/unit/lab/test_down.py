@@ -135,6 +135,23 @@ def test_what_others_use_or_made_stays(lab: str, memory: Memory) -> None:
     assert (stayed.key.name, stayed.detail) == ("ssh", "used by theirs")
 
 
+def test_an_address_that_leads_to_a_server_of_others_stays(lab: str, memory: Memory) -> None:
+    at_1, at_2 = (
+        next(ip for ip in memory.of("floating_ip").values() if ip.server_id == memory.find("server", name).id)
+        for name in ("node-1", "node-2")
+    )
+    memory.of("server")["t"] = Server(id="t", name="theirs", mark=Mark("other", "me"))
+    memory.change("floating_ip", at_1.name, server_id="t")
+    memory.change("floating_ip", at_2.name, server_id="")
+    done = take_down(volume=True, bucket=True)
+    assert memory.of("floating_ip") == {at_1.id: replace(at_1, server_id="t")}
+    assert [(one.key.name, one.detail) for one in done.stayed] == [(at_1.address, "used by theirs")]
+    memory.drop("server", "theirs")
+    memory.change("floating_ip", at_1.name, server_id="")
+    take_down()
+    assert memory.count() == {}
+
+
 def test_one_that_does_not_go_stops_only_what_needs_it(lab: str, memory: Memory) -> None:
     def stuck(request: str) -> None:
         if request == "network.delete_floating_ip":
