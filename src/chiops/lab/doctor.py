@@ -127,9 +127,8 @@ def _lab(lab: Lab, place: str) -> list[Check]:
             bench = benches[places.compute.site]
             plan = judge(lab.spec, places, benches)
             checks = [Check(f"{lab.name}: {key.name}", "failed", it.what, it.todo) for key, it in plan.problems.items()]
-            if not plan.problems:
-                wanted = quota.needs(plan, bench.seen.flavors)
-                checks += quota.check(lab.name, wanted, places.compute.quotas())
+            wanted = quota.needs(plan, bench.seen.flavors)
+            checks += quota.check(lab.name, wanted, places.compute.quotas(), whole=not plan.problems)
             if any(server.mark == bench.mark for server in bench.seen.servers):
                 checks += _drift(lab, plan.drift())
                 checks += _nodes(lab, bench)

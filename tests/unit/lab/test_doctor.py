@@ -134,6 +134,16 @@ def test_what_a_lab_needs_is_what_its_plan_makes(memory: Memory, tmp_path: Path)
     )
 
 
+def test_a_boot_volume_counts_once_whether_it_stays_or_goes(memory: Memory, tmp_path: Path) -> None:
+    def needed(boot: str) -> Counter[str]:
+        text = LAB.replace("node-1, flavor: m1.tiny", f"node-1, flavor: m1.tiny, boot_volume: {boot}")
+        return needs(up.plan(write(tmp_path, text), {}, SITE), FLAVORS)
+
+    goes, stays = needed("{size_gib: 20}"), needed("{size_gib: 20, delete_on_termination: false}")
+    assert (goes["volumes"], goes["volume_gib"]) == (2, 22)
+    assert stays == goes
+
+
 def test_an_unknown_lab_is_an_error(memory: Memory) -> None:
     with pytest.raises(UsageError):
         doctor.diagnose(SITE, "no-such-lab")
@@ -143,6 +153,16 @@ def test_a_lab_that_can_not_be_had_is_told_with_why(memory: Memory, tmp_path: Pa
     found = bad(findings(lab=write(tmp_path, LAB.replace("m1.tiny", "m1.tinny"))))
     assert "has no flavor 'm1.tinny'" in found["lab: node-1"].detail
     assert "m1.tiny" in found["lab: node-1"].todo
+
+
+def test_what_can_be_had_of_a_lab_is_checked_beside_what_can_not(memory: Memory, tmp_path: Path) -> None:
+    path = write(tmp_path, LAB.replace("node-1, flavor: m1.tiny", "node-1, flavor: m1.tinny"))
+    memory.limits = QUOTAS
+    assert findings(lab=path)["lab: quota"].detail == "2 floating IPs more are needed, 1 of 10 are free"
+    memory.limits = (Quota("servers", 8, 10),)
+    found = findings(lab=path)
+    assert (found["lab: quota"].verdict, found["lab: node-1"].verdict) == ("ok", "failed")
+    assert found["lab: quota"].detail.endswith(", as far as it can be had")
 
 
 @pytest.mark.parametrize(
