@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 
 from chiops import progress
-from chiops.errors import ChiopsError
+from chiops.errors import ChiopsError, Timeout
 from chiops.lab.journal import Journal
 from chiops.lab.plan import Plan, Step
 from chiops.lab.wanted import Key
@@ -23,7 +23,7 @@ def in_order(work: Mapping[Key, Callable[[], None]], needs: Mapping[Key, Iterabl
     """Run all ``work``, each piece once everything it needs has succeeded, up to 8 at once.
 
     A failure stops only what needs it. Ctrl-C starts nothing more, ends the waits of what runs, and comes through once
-    that has ended.
+    that has ended, however often it is pressed: what comes next may rely on nothing being changed any more.
 
     Returns:
         The failures; pieces left out because of them are not in it.
@@ -35,7 +35,7 @@ def in_order(work: Mapping[Key, Callable[[], None]], needs: Mapping[Key, Iterabl
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="apply") as pool:
         try:
             while sorter.is_active():
-                running |= {pool.submit(work[key]): key for key in sorter.get_ready()}
+                running |= {pool.submit(_begin, work[key]): key for key in sorter.get_ready()}
                 if not running:
                     break  # all that is left needs something that failed
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -48,9 +48,25 @@ def in_order(work: Mapping[Key, Callable[[], None]], needs: Mapping[Key, Iterabl
                     else:
                         raise error
         except BaseException:
-            waiting.cancel.set()
+            _end(pool)
             raise
     return failed
+
+
+def _begin(piece: Callable[[], None]) -> None:
+    if waiting.cancel.is_set():  # pressed while this one was handed to its thread
+        raise Timeout("it was not begun")
+    piece()
+
+
+def _end(pool: ThreadPoolExecutor) -> None:
+    while True:
+        try:
+            waiting.cancel.set()
+            pool.shutdown(cancel_futures=True)
+        except KeyboardInterrupt:
+            continue
+        return
 
 
 def apply(plan: Plan, journal: Journal) -> int:

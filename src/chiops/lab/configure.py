@@ -18,6 +18,7 @@ from chiops.lab import remotes, serving, tokens
 from chiops.lab.spec import LabSpec, MountSpec
 from chiops.lab.volumes import mount_of
 from chiops.remote import built_image, fuse
+from chiops.resources import waiting
 
 if TYPE_CHECKING:
     from chiops.remote.ssh import Ssh
@@ -72,10 +73,11 @@ def configure(
 
     def stale(node: Node) -> bool:
         ssh = Ssh(node)
-        ssh.wait_ready(READY_TIMEOUT_S)
+        ssh.wait_ready(READY_TIMEOUT_S, waiting.pause)
         return force or not _healthy(ssh, prints[node.name], spec)
 
-    with progress.task("reach the nodes by ssh"), ThreadPoolExecutor(len(nodes)) as pool:
+    reach = progress.task("reach the nodes by ssh")
+    with reach, ThreadPoolExecutor(len(nodes)) as pool, waiting.ended_together():
         todo = [node for node, is_stale in zip(nodes, pool.map(stale, nodes), strict=True) if is_stale]
     if not todo:
         return 0

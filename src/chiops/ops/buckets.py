@@ -15,6 +15,7 @@ from chiops.cloud.base import Bucket, Cloud, Ec2Credential, S3Access
 from chiops.errors import Auth, ChiopsError, CloudError, Conflict, InvalidRequest, NotFound, NotOurs
 from chiops.ops import moments
 from chiops.ops.desk import Desk
+from chiops.resources import waiting
 
 if TYPE_CHECKING:
     from chiops.s3.purge import Purged
@@ -120,6 +121,7 @@ def purge_bucket(cloud: Cloud, bucket: Bucket, task: progress.Task) -> Purged:
 
     def told(so_far: Purged) -> None:
         nonlocal purged
+        waiting.pause(0)  # a purge takes long, in a thread that Ctrl-C does not reach
         purged = before + so_far
         task.advance(purged.objects, total=bucket.objects, unit="objects")
 

@@ -17,8 +17,13 @@ _KEY_GRACE_S = 90.0
 _HOPELESS = (Fault.HOST_KEY_CHANGED, Fault.KEY_UNUSABLE, Fault.UNKNOWN_HOST)
 
 
-def wait_ready(node: Node, login: Callable[[float], Fault | None], timeout_s: float) -> None:
-    """Wait until ``login`` (given the seconds it may take) finds no fault.
+def wait_ready(
+    node: Node,
+    login: Callable[[float], Fault | None],
+    timeout_s: float,
+    sleep: Callable[[float], None] | None = None,
+) -> None:
+    """Wait until ``login`` (given the seconds it may take) finds no fault; ``sleep`` ends the wait by what it raises.
 
     Raises:
         ConnectionFailed: not within ``timeout_s`` seconds, for the last reason seen; at once where waiting cannot help.
@@ -37,7 +42,7 @@ def wait_ready(node: Node, login: Callable[[float], Fault | None], timeout_s: fl
         wrong_key = rejected_since is not None and now - rejected_since > _KEY_GRACE_S
         if fault in _HOPELESS or wrong_key or now + pause >= end:
             raise ConnectionFailed(node, fault)
-        time.sleep(pause)
+        (sleep or time.sleep)(pause)
         pause = min(pause * 1.4, _LONGEST_PAUSE_S)
 
 

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import IO
@@ -158,13 +158,13 @@ class Ssh:
         self._raise_for(command, done.returncode, done.stderr, check=True)
         return done.stdout
 
-    def wait_ready(self, timeout_s: float) -> None:
-        """Wait until a command runs on the node.
+    def wait_ready(self, timeout_s: float, sleep: Callable[[float], None] | None = None) -> None:
+        """Wait until a command runs on the node; ``sleep`` ends the wait by what it raises.
 
         Raises:
             ConnectionFailed: not within ``timeout_s`` seconds; at once where waiting cannot help.
         """
-        wait_ready(self.node, self._login, timeout_s)
+        wait_ready(self.node, self._login, timeout_s, sleep)
 
     def forget_host_key(self) -> None:
         """Drop what known_hosts holds of this node's address; for a node made anew at an old one's address."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from chiops.cloud.base import Resource, State
@@ -22,9 +23,24 @@ cancel = threading.Event()
 """Set when the person presses Ctrl-C: every wait of this process ends at once."""
 
 
-def _sleep(seconds: float) -> None:
+def pause(seconds: float) -> None:
+    """Sleep.
+
+    Raises:
+        Timeout: the person presses Ctrl-C meanwhile, or has pressed it.
+    """
     if cancel.wait(seconds):
         raise Timeout("the wait was interrupted")
+
+
+@contextmanager
+def ended_together() -> Iterator[None]:
+    """Ctrl-C in the body, which waits for other threads, ends their waits, too."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        cancel.set()
+        raise
 
 
 def until(
@@ -32,7 +48,7 @@ def until(
     *,
     what: str,
     timeout_s: float,
-    sleep: Callable[[float], None] = _sleep,
+    sleep: Callable[[float], None] = pause,
     clock: Callable[[], float] = time.monotonic,
 ) -> T:
     """Call ``look`` until it returns something other than None; its pauses grow from 0.25 s to 5 s.
@@ -43,7 +59,7 @@ def until(
     Raises:
         Timeout: nothing came within ``timeout_s`` seconds.
     """
-    deadline, pause = clock() + timeout_s, FIRST_PAUSE_S
+    deadline, length = clock() + timeout_s, FIRST_PAUSE_S
     while True:
         trouble = ""
         try:
@@ -58,8 +74,8 @@ def until(
             raise Timeout(
                 f"{what} did not happen within {timeout_s:.0f} s", why=trouble, todo="run the command again to go on"
             )
-        sleep(min(pause, max(0.0, deadline - clock())))
-        pause = min(pause * GROWTH, LONGEST_PAUSE_S)
+        sleep(min(length, max(0.0, deadline - clock())))
+        length = min(length * GROWTH, LONGEST_PAUSE_S)
 
 
 def until_ready(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chiops.errors import Quota
-from chiops.lab.apply import in_order, raise_first
+from chiops.errors import Quota, Timeout
+from chiops.lab import apply
+from chiops.lab.apply import PARALLEL, in_order, raise_first
 from chiops.lab.wanted import Key
 from chiops.resources import waiting
 
@@ -66,3 +69,61 @@ def test_an_interrupt_ends_the_waits_and_comes_through(monkeypatch: pytest.Monke
     with pytest.raises(KeyboardInterrupt):
         in_order({key("a"): interrupt}, {})
     assert waiting.cancel.is_set()
+
+
+class Pressed:
+    """Twenty pieces that can begin at once; Ctrl-C is pressed when as many run as may, and they end with their waits."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun: list[Key] = []
+        self.ended: list[Key] = []
+        self._full = threading.Barrier(PARALLEL + 1, timeout=10)
+        monkeypatch.setattr(waiting, "cancel", threading.Event())
+        monkeypatch.setattr(apply, "wait", self._press)
+
+    def work(self) -> dict[Key, Callable[[], None]]:
+        return {one: (lambda one=one: self._run(one)) for one in map(key, map(str, range(20)))}
+
+    def _run(self, one: Key) -> None:
+        self.begun.append(one)
+        self._full.wait()
+        assert waiting.cancel.wait(10)
+        self.ended.append(one)
+
+    def _press(self, *_: object, **__: object) -> None:
+        self._full.wait()
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_starts_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    pressed = Pressed(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        in_order(pressed.work(), {})
+    assert len(pressed.begun) == PARALLEL
+    assert sorted(pressed.ended) == sorted(pressed.begun)
+
+
+def test_pressed_again_it_still_waits_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pool(ThreadPoolExecutor):
+        presses = 2
+
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            if self.presses:
+                self.presses -= 1
+                raise KeyboardInterrupt
+            super().shutdown(wait, cancel_futures=cancel_futures)
+
+    pressed = Pressed(monkeypatch)
+    monkeypatch.setattr(apply, "ThreadPoolExecutor", Pool)
+    with pytest.raises(KeyboardInterrupt):
+        in_order(pressed.work(), {})
+    assert len(pressed.ended) == len(pressed.begun) == PARALLEL
+
+
+def test_what_its_thread_takes_up_after_an_interrupt_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "cancel", threading.Event())
+    waiting.cancel.set()
+    ran: list[str] = []
+    failed = in_order({key("a"): lambda: ran.append("a")}, {})
+    assert ran == []
+    assert isinstance(failed[key("a")], Timeout)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from chiops.errors import Conflict, Interrupted
-from chiops.lab import release
+from chiops.errors import Conflict, Interrupted, Timeout
+from chiops.lab import release, session
+from chiops.lab.configure import configure
+from chiops.remote.ssh import Ssh
 from chiops.resources import waiting
 from tests.support.memory import Memory, nothing
-from tests.unit.lab.labs import ALL, bring_up, write
+from tests.unit.lab.labs import ALL, LAB, bring_up, write
 
 
 @pytest.fixture
@@ -37,6 +40,31 @@ def test_ctrl_c_lets_the_request_end_and_names_the_command_that_goes_on(
     monkeypatch.setattr(waiting, "cancel", threading.Event())
     bring_up(path)
     assert memory.count() == ALL
+
+
+def test_ctrl_c_ends_the_wait_for_nodes_that_boot(
+    memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = LAB.replace("flavor: m1.tiny", "flavor: m1.tiny, configure: [docker]").replace(", mount: /mnt/block", "")
+    bring_up(write(tmp_path, text))
+    at_it = threading.Event()
+    ended: list[str] = []
+
+    def boot(self: Ssh, _: float, pause: Callable[[float], None]) -> None:
+        if self.node.name == "node-1":
+            assert at_it.wait(10)
+            raise KeyboardInterrupt
+        at_it.set()
+        try:
+            pause(10)
+        except Timeout:
+            ended.append(self.node.name)
+            raise
+
+    monkeypatch.setattr(Ssh, "wait_ready", boot)
+    with pytest.raises(KeyboardInterrupt), session.opened("lab") as lab:
+        configure(lab.lab.spec, lab.nodes(), {}, {}, {})
+    assert ended == ["node-2"]
 
 
 def test_a_second_command_meanwhile_is_told_who_works(path: str, memory: Memory) -> None:

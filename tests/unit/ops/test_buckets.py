@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,9 +13,10 @@ import pytest
 from chiops import progress
 from chiops.cloud.base import Bucket as Found
 from chiops.cloud.base import Cloud, S3Access, S3Endpoint, SiteFacts
-from chiops.errors import Auth, Conflict, DataError, Declined
+from chiops.errors import Auth, Conflict, DataError, Declined, Timeout
 from chiops.ops import buckets
 from chiops.ops.desk import Desk
+from chiops.resources import waiting
 from chiops.s3 import purge
 from chiops.s3.purge import Gate, Purged
 from tests.support import memory as memories
@@ -114,6 +116,17 @@ def test_what_is_not_counted_is_asked_for(
     asked: list[Found] = []
     run(asked.append)
     assert (len(asked), held.entries, store.deleted) == (1, [], ["b"] if deleting else [])
+
+
+def test_ctrl_c_ends_a_purge_that_a_thread_is_at(
+    store: Store, key: str, held: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held.entries = [(f"o{number}", f"v{number}") for number in range(100)]
+    monkeypatch.setattr(waiting, "cancel", threading.Event())
+    waiting.cancel.set()
+    with progress.task("purge") as task, pytest.raises(Timeout, match="interrupted"):
+        buckets.purge_bucket(cast(Cloud, store.at), store.get("b"), task)
+    assert held.entries
 
 
 def test_an_unfinished_upload_is_asked_for_too(desk: Desk, key: str, held: Bucket) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from chiops.cloud.base import Node
+from chiops.errors import Timeout
 from chiops.remote import ready
 from chiops.remote.connection import ConnectionFailed, Fault
 
@@ -64,6 +65,15 @@ def test_the_last_reason_is_told(node: Node, clock: Clock) -> None:
     with pytest.raises(ConnectionFailed) as caught:
         ready.wait_ready(node, logins(Fault.REFUSED, Fault.TIMEOUT), 5)
     assert caught.value.fault is Fault.TIMEOUT
+
+
+def test_a_pause_that_is_interrupted_ends_the_wait(node: Node, clock: Clock) -> None:
+    def pause(_: float) -> None:
+        raise Timeout("the wait was interrupted")
+
+    with pytest.raises(Timeout):
+        ready.wait_ready(node, logins(Fault.REFUSED), 600, pause)
+    assert clock.pauses == []
 
 
 @pytest.mark.parametrize("fault", [Fault.HOST_KEY_CHANGED, Fault.KEY_UNUSABLE, Fault.UNKNOWN_HOST])
