@@ -82,6 +82,11 @@ class Conflict(CloudError):
 class Stuck(Conflict):
     """The resource hangs between two states, `reserved` for example, and does not come out by itself."""
 
+    WAY_OUT = (
+        "wait a minute and try again; if it stays, remove the leftover with `openstack volume attachment list` and "
+        "`... delete`, or ask the site's help desk"
+    )
+
 
 class InvalidRequest(CloudError):
     """The service would never accept this request as it stands."""

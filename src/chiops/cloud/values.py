@@ -240,6 +240,10 @@ class Attachment:
     by_id: str = ""
 
 
+BETWEEN = ("reserved", "attaching", "detaching")
+"""The statuses of a volume on its way to a server or from it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume(Resource):
     """A block volume, size in GiB."""

@@ -16,7 +16,7 @@ from chiops.ops.usual import held, mount_point, our_server, usual_server
 from chiops.ops.volumes import NOUN, find
 from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Seen
-from chiops.resources.volume import AttachmentKind, AttachmentWanted
+from chiops.resources.volume import AttachmentKind, AttachmentWanted, require_sound
 
 _HALTED = {"PAUSED": "unpause", "SUSPENDED": "resume", "RESCUE": "unrescue"}
 """Servers that stand still with all they have mounted, and what has them go on. Those that are shut down have unmounted it."""
@@ -78,8 +78,7 @@ def _check(volume: Volume, server: Server, seen: Seen) -> None:
         raise Conflict(
             f"the volume {volume.name} is attached to {name}", todo=f"run `chiops volume detach {volume.name}` first"
         )
-    if volume.state is State.FAILED:
-        raise Conflict(f"the volume {volume.name} is in {volume.status}", why=volume.fault)
+    require_sound(volume)
     if server.state is not State.READY:
         raise Conflict(
             f"the server {server.name} is {server.status}", why=server.fault, todo="attach it once the server is active"

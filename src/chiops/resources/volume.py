@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chiops.cloud.base import Attachment, Server, State, Volume
-from chiops.errors import Conflict, NotFound, ResourceFailed
+from chiops.cloud.values import BETWEEN
+from chiops.errors import Conflict, NotFound, ResourceFailed, Stuck, Timeout
 from chiops.resources import waiting
 from chiops.resources.kind import Difference, Op, Verdict, Workbench, expect, ours
 
 READY_TIMEOUT_S = 600
 GONE_TIMEOUT_S = 600
+BETWEEN_TIMEOUT_S = 180
+"""Attaching and detaching take seconds."""
 
 
 @dataclass(frozen=True)
@@ -145,15 +148,54 @@ def until_free(found: Volume, bench: Workbench) -> Volume:
     """Wait for one that was attached or between two states when it was looked at; returns it as it is then.
 
     A server that has gone lets go of it a moment later.
+
+    Raises:
+        Stuck: it does not come out of the states between.
     """
+    last = found
 
     def look() -> Volume | None:
-        volume = bench.cloud.volumes.get(found.id)
-        return None if volume.attachments or volume.state is State.PENDING else volume
+        nonlocal last
+        last = bench.cloud.volumes.get(found.id)
+        _require_moving(last)
+        return None if last.attachments or last.state is State.PENDING else last
 
+    _require_moving(found)
     if not found.attachments and found.state is not State.PENDING:
         return found
-    return waiting.until(look, what=f"volume {found.name} coming free", timeout_s=GONE_TIMEOUT_S)
+    soon = found.status in BETWEEN and not found.attachments
+    timeout_s = BETWEEN_TIMEOUT_S if soon else GONE_TIMEOUT_S
+    try:
+        return waiting.until(look, what=f"volume {found.name} coming free", timeout_s=timeout_s)
+    except Timeout as late:
+        if last.status in BETWEEN and not waiting.cancel.is_set():
+            raise _stuck(last, f"it has been so for {timeout_s} s") from late
+        raise
+
+
+def require_sound(volume: Volume) -> None:
+    """Refuse what can't be used.
+
+    Raises:
+        Stuck: it hangs between two states.
+        Conflict: it is in error.
+    """
+    _require_moving(volume)
+    if volume.state is State.FAILED:
+        raise Conflict(
+            f"the volume {volume.name} is in {volume.status}",
+            why=volume.fault,
+            todo=f"if nothing on it is needed, `chiops volume delete {volume.name}`; else ask the site's help desk",
+        )
+
+
+def _require_moving(volume: Volume) -> None:
+    if volume.state is State.FAILED and volume.status in BETWEEN:
+        raise _stuck(volume, volume.fault)
+
+
+def _stuck(volume: Volume, why: str) -> Stuck:
+    return Stuck(f"the volume {volume.name} is {volume.status}", why=why, todo=Stuck.WAY_OUT)
 
 
 def _comes_and_stays(attachment: Attachment, bench: Workbench) -> bool:
@@ -192,6 +234,7 @@ def _elsewhere(wanted: AttachmentWanted, volume: Volume, bench: Workbench) -> Co
 
 
 def _detached(volume: Volume, server_id: str) -> Volume | None:
+    _require_moving(volume)
     if volume.state is State.FAILED:
         raise ResourceFailed(f"the volume {volume.name} was not detached ({volume.status})", why=volume.fault)
     there = volume.state is State.PENDING or any(at.server_id == server_id for at in volume.attachments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chiops.cloud.base import Attachment, State
-from chiops.errors import Conflict
+from chiops.errors import Conflict, Stuck
 from chiops.ops import attachments, shell
 from chiops.ops.desk import Desk
 from tests.support.things import volume
@@ -40,6 +40,13 @@ def test_a_server_that_stands_still_keeps_what_it_may_have_mounted(state: State,
 def test_a_server_that_is_shut_down_has_nothing_mounted(status: str) -> None:
     with pytest.raises(Touched, match="detach"):
         attachments.detach(attached(State.STOPPED, status), "v", unmounting=True)
+
+
+def test_a_volume_that_hangs_between_two_states_is_told_with_the_way_out() -> None:
+    hangs = volume(state=State.FAILED, status="reserved", fault="it has been reserved since noon")
+    with pytest.raises(Stuck, match="the volume v is reserved: it has been reserved since noon") as caught:
+        attachments.attach(desk(servers=[server()], volumes_=[hangs]), "v", "n", None, mounting=False)
+    assert "ask the site's help desk" in caught.value.sentence()
 
 
 def test_a_server_that_runs_is_asked_to_unmount(monkeypatch: pytest.MonkeyPatch) -> None:

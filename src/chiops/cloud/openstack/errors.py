@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from chiops.cloud.values import BETWEEN
 from chiops.errors import (
     Ambiguous,
     Auth,
@@ -38,7 +39,7 @@ LEASE_TRUST = (
     "use an application credential that was made with 'unrestricted' ticked, or sign in with your password; "
     "some sites refuse leases to every application credential"
 )
-_BETWEEN = r"(reserved|attaching|detaching)"
+_BETWEEN = f"({'|'.join(BETWEEN)})"
 _NO_ROOM = r"not enough|no valid host|no (host|resource)s? (is |are )?available"
 
 
@@ -88,11 +89,10 @@ _SIGNS = (
         "ask for a shorter time, or extend the lease when it is nearer its end",
     ),
     _Sign(
-        rf"(currently in|status is|in status) '?{_BETWEEN}|status:? '?{_BETWEEN}",
+        rf"(currently in|status is:?|in status) '?{_BETWEEN}|status:? '?{_BETWEEN}",
         _STATE,
         Stuck,
-        "wait a minute and try again; if it stays, remove the leftover with `openstack volume attachment list` and "
-        "`... delete`, or ask the site's help desk",
+        Stuck.WAY_OUT,
     ),
     _Sign(r"multiple .*(found|match)|more than one .*(found|match)", _STATE, Ambiguous, "use the id instead"),
     _Sign(

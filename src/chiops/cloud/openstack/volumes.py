@@ -11,9 +11,9 @@ from chiops.cloud.openstack import times, told
 from chiops.cloud.openstack.errors import NoService
 from chiops.cloud.openstack.once import REQUEST, once, word
 from chiops.cloud.openstack.site import Site
-from chiops.errors import InvalidRequest
+from chiops.cloud.values import BETWEEN
+from chiops.errors import Conflict, InvalidRequest, Stuck
 
-BETWEEN = frozenset({"reserved", "attaching", "detaching"})
 STUCK_AFTER = timedelta(minutes=10)
 """Attaching and detaching take seconds; what is between for longer does not come out by itself."""
 SERIAL_CHARACTERS = 20
@@ -117,9 +117,17 @@ class OpenStackVolumes:
 
         Raises:
             Conflict: it is attached.
+            Stuck: it hangs in `reserved`, `attaching` or `detaching`.
         """
-        with self._site.doing(f"deleting the volume {volume_id}", f"volume {volume_id}"):
-            self._cinder.delete_volume(volume_id, ignore_missing=False)
+        try:
+            with self._site.doing(f"deleting the volume {volume_id}", f"volume {volume_id}"):
+                self._cinder.delete_volume(volume_id, ignore_missing=False)
+        except Conflict as refused:
+            # Cinder says which statuses it would take, and not which one it is
+            status = self.get(volume_id).status
+            if status in BETWEEN:
+                raise Stuck(f"{refused.what}: it is {status}", todo=Stuck.WAY_OUT) from refused
+            raise
 
 
 def by_id(volume_id: str) -> str:

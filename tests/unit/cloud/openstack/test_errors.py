@@ -42,6 +42,7 @@ SAID = [
     (400, "Lease duration exceeds maximum allowed", Policy),
     (403, "Leases may only be extended in the last 48 hours", Policy),
     (400, "Invalid volume: volume '1' status must be 'available'. Currently in 'reserved' status.", Stuck),
+    (400, "Invalid volume: Volume status must be available or error, but current status is: reserved.", Stuck),
     (400, "Invalid volume: volume 1 is already attached to instance 2", Conflict),
     (
         400,

@@ -14,7 +14,7 @@ from chiops.cloud.base import Mark, State
 from chiops.cloud.openstack.cloud import OpenStackCloud
 from chiops.cloud.openstack.leases import lease
 from chiops.cloud.openstack.volumes import volume
-from chiops.errors import Ambiguous, Auth, Conflict, InvalidRequest, NotFound
+from chiops.errors import Ambiguous, Auth, Conflict, InvalidRequest, NotFound, Stuck
 from tests.unit.cloud.openstack.conftest import MARK
 from tests.unit.cloud.openstack.stub import PATHS, PROJECT, USER, Answer, Stub
 
@@ -81,6 +81,19 @@ def test_a_volume_between_states_is_stuck_after_a_while() -> None:
     found = volume(cinder("reserved", "2026-01-01T11:45:00"), NOW)
     assert found.state is State.FAILED
     assert "reserved since 2026-01-01 11:45" in found.fault
+
+
+@pytest.mark.parametrize(("status", "kind"), [("reserved", Stuck), ("attaching", Stuck), ("in-use", Conflict)])
+def test_a_volume_that_is_not_deleted_says_whether_it_is_stuck(
+    stub: Stub, cloud: OpenStackCloud, status: str, kind: type[Conflict]
+) -> None:
+    said = "Invalid volume: Volume status must be available or error and must not be migrating, attached or have snapshots."
+    stub.on("DELETE", f"{PATHS['volumev3']}/volumes/v", Answer(400, {"badRequest": {"code": 400, "message": said}}))
+    stub.on("GET", f"{PATHS['volumev3']}/volumes/v", Answer(200, {"volume": {"id": "v", "status": status}}))
+    with pytest.raises(Conflict) as caught:
+        cloud.volumes.delete("v")
+    assert type(caught.value) is kind
+    assert (kind is Stuck) == ("help desk" in caught.value.todo)
 
 
 def nova(index: int, **more: Any) -> dict[str, Any]:
