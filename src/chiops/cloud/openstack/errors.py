@@ -39,6 +39,10 @@ LEASE_TRUST = (
     "use an application credential that was made with 'unrestricted' ticked, or sign in with your password; "
     "some sites refuse leases to every application credential"
 )
+_NEW_CREDENTIAL = (
+    "make a new one in the dashboard, with 'unrestricted' ticked, and put the clouds.yaml that it offers into "
+    "~/.config/openstack; or sign in another way"
+)
 _BETWEEN = f"({'|'.join(BETWEEN)})"
 _NO_ROOM = r"not enough|no valid host|no (host|resource)s? (is |are )?available"
 
@@ -163,9 +167,12 @@ def from_response(doing: str, response: requests.Response | None, *, thing: str 
 
 def classify(doing: str, status: int, why: str, *, thing: str = "") -> CloudError:
     """Our error for a status and the service's words."""
+    folded = why.lower()
+    if status == 404 and "could not find application credential" in folded:
+        # Keystone's answer to a sign-in, whatever the request was that needed one
+        return Auth(f"{doing} failed: the application credential is not there any more", why=why, todo=_NEW_CREDENTIAL)
     if status == 404 and thing:
         return NotFound(f"there is no {thing}", why=why if "reachable" in why else "")
-    folded = why.lower()
     for sign in _SIGNS:
         if (not sign.statuses or status in sign.statuses) and re.search(sign.words, folded):
             return sign.kind(f"{doing} failed", why=why, todo=sign.todo)

@@ -52,6 +52,7 @@ SAID = [
     (409, "Security Group 1 in use.", Conflict),
     (409, "Multiple security_group matches found for name 'x', use an ID to be more specific.", Ambiguous),
     (400, "Can not find requested image", NotFound),
+    (404, "Could not find Application Credential: 4d2f.", Auth),
     (404, "Instance 1 could not be found.", NotFound),
     (400, "Invalid key_name provided.", InvalidRequest),
     (429, "Too many requests", Transient),
@@ -71,6 +72,12 @@ def test_words_have_their_class(status: int, said: str, kind: type[CloudError]) 
 
 def test_what_is_missing_is_named() -> None:
     assert classify("reading it", 404, "whatever", thing="volume v").what == "there is no volume v"
+
+
+def test_a_deleted_application_credential_is_no_missing_thing() -> None:
+    error = classify("reading the server s", 404, "Could not find Application Credential: 4d2f.", thing="server s")
+    assert isinstance(error, Auth)
+    assert "Make a new one in the dashboard" in error.sentence()
 
 
 @given(st.integers(400, 599), st.text(max_size=200))

@@ -192,6 +192,27 @@ def test_an_application_credential_is_told_the_way_out(stub: Stub, cloud: OpenSt
         cloud.identity.create_ec2_credential(mark=MARK)
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda cloud: cloud.compute.get("s1"),
+        lambda cloud: cloud.leases.get("l"),
+        lambda cloud: cloud.volumes.list(),
+        lambda cloud: cloud.objects.get("b"),
+        lambda cloud: cloud.identity.whoami(),
+    ],
+    ids=["server", "lease", "volumes", "bucket", "me"],
+)
+def test_an_application_credential_that_was_deleted_is_told_as_such(
+    stub: Stub, cloud: OpenStackCloud, ask: Callable[[OpenStackCloud], object]
+) -> None:
+    said = {"error": {"code": 404, "message": "Could not find Application Credential: 4d2f.", "title": "Not Found"}}
+    stub.on("POST", "/v3/auth/tokens", Answer(404, said))
+    with pytest.raises(Auth, match="the application credential is not there any more") as caught:
+        ask(cloud)
+    assert "Make a new one in the dashboard" in caught.value.sentence()
+
+
 def test_a_bucket_that_another_machine_made_is_ours_once_it_was_asked_for(stub: Stub, cloud: OpenStackCloud) -> None:
     stub.on("GET", PATHS["object-store"], Answer(200, [{"name": "bucket"}, {"name": "theirs"}]))
     for name, mark in {"bucket": MARK, "theirs": Mark("lab-1", "somebody-else")}.items():
