@@ -96,7 +96,9 @@ def test_an_attached_volume_is_not_deleted(chiops: Chiops, lab: dict[str, Any]) 
 
 def test_a_volume_of_its_own_is_mounted_beside_it_and_grows(chiops: Chiops, lab: dict[str, Any]) -> None:
     chiops.ok("volume", "create", "spare-e2e", "--size", "1")
-    assert "exists at local" in chiops.refused("volume", "create", "spare-e2e", "--size", "1")
+    again = chiops.ok("volume", "create", "spare-e2e", "--size", "1", "-o", "json").json()
+    assert again["new"] is False, "it is the one that was made"
+    assert "exists and has 1 GiB" in chiops.refused("volume", "create", "spare-e2e", "--size", "2")
     # The lab's own place is taken.
     assert f"{PATH} is taken" in chiops.refused("volume", "attach", "spare-e2e")
     done = chiops.ok("volume", "attach", "spare-e2e", "--server", NODE, "--mount", "/mnt/spare", "-o", "json").json()

@@ -49,7 +49,7 @@ def create(
     ] = None,
     lab: ForLabOption = None,
 ) -> None:
-    """Allocate a floating IP, and bind it to a server if one is named."""
+    """Allocate a floating IP. With --server have one lead there: a spare one of ours first."""
     from chiops.ops import addresses
     from chiops.ops.desk import opened
 

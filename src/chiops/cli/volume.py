@@ -55,12 +55,13 @@ def create(
     type_: Annotated[str, typer.Option("--type", help="The site's volume type; its default if left out.")] = "",
     lab: ForLabOption = None,
 ) -> None:
-    """Make a volume. It gets a filesystem when it is first mounted."""
+    """Make a volume. It gets a filesystem when it is first mounted. One of ours that is like that is taken as it is."""
     from chiops.ops import volumes
     from chiops.ops.desk import opened
 
     with opened(options.site, lab) as desk:
-        _emit(desk, volumes.create(desk, name, size, type_), {})
+        made, new = volumes.create(desk, name, size, type_)
+        _emit(desk, made, {}, "" if new else f"\n{name} was there already.", new=new)
 
 
 @command(app, "attach", epilog="Example: chiops volume attach block-persist-netID --mount /mnt/block")
@@ -158,5 +159,5 @@ def _document(desk: Desk, volume: Volume, names: Mapping[str, str]) -> dict[str,
     return document(desk, volume, servers=_where(volume, names))
 
 
-def _emit(desk: Desk, volume: Volume, names: Mapping[str, str], text: str = "") -> None:
-    emit(_document(desk, volume, names), options.output, table=[_row(desk, volume, names)], text=text)
+def _emit(desk: Desk, volume: Volume, names: Mapping[str, str], text: str = "", **more: object) -> None:
+    emit({**_document(desk, volume, names), **more}, options.output, table=[_row(desk, volume, names)], text=text)

@@ -19,18 +19,33 @@ def find(desk: Desk, addresses: Iterable[FloatingIp], word: str) -> FloatingIp:
 
 
 def create(desk: Desk, server: str | None = None) -> FloatingIp:
-    """Allocate an address, and bind it to a server of ours if one is named.
+    """Allocate an address; or have one lead to a server of ours, if that is named.
 
     Raises:
         Quota, Capacity: the project's or the site's addresses are used up.
         NotOurs, Conflict: the server is not ours, or has an address already.
     """
-    target = _target(desk, desk.cloud.compute.list(), server) if server else None
-    with desk.change("create", NOUN, f"for {target.name}" if target else "") as (task, entry):
+    if server:
+        return lead_to(desk, _target(desk, desk.cloud.compute.list(), server))
+    with desk.change("create", NOUN, "") as (task, entry):
         address = desk.cloud.network.create_floating_ip(mark=desk.mark)
         entry.resource = address.id
-        if target:
-            address = desk.cloud.network.bind_floating_ip(address.id, target.id)
+        task.finish(address.address)
+    return address
+
+
+def lead_to(desk: Desk, server: Server) -> FloatingIp:
+    """Have an address lead to a server of ours: a spare one of ours, which a killed run may have left, or a new one.
+
+    Raises:
+        Quota, Capacity: the project's or the site's addresses are used up.
+    """
+    network = desk.cloud.network
+    spare = [one for one in network.floating_ips() if one.mark == desk.mark and not one.server_id]
+    with desk.change("bind", NOUN, f"to {server.name}") as (task, entry):
+        address = spare[0] if spare else network.create_floating_ip(mark=desk.mark)
+        entry.resource = address.id
+        address = network.bind_floating_ip(address.id, server.id)
         task.finish(address.address)
     return address
 

@@ -66,7 +66,7 @@ class Desk:
         return resource
 
     def namesake(self, resources: Iterable[M], noun: str, name: str, differs: Callable[[M], str]) -> M | None:
-        """The resource that has the name now and serves as it is: an earlier run may have begun it.
+        """The resource that has the name now and serves as it is, ours before others': an earlier run may have begun it.
 
         Args:
             resources: what is there.
@@ -76,7 +76,7 @@ class Desk:
         Raises:
             Conflict: the name stands for another's, a failed one, or one that differs.
         """
-        for found in resources:
+        for found in sorted(resources, key=lambda one: not self.is_ours(one)):
             if found.name != name or found.state in (State.ENDED, State.DELETING):
                 continue
             if not self.is_ours(found):
@@ -93,6 +93,12 @@ class Desk:
                 )
             return found
         return None
+
+    def in_another_lab(self, ours: Resource) -> str:
+        """How one of ours belongs elsewhere than what is made here, for `namesake`; "" if it does not."""
+        if ours.mark is None or ours.mark.lab == self.lab:
+            return ""
+        return "already, in no lab" if ours.mark.lab == NO_LAB else f"already, in the lab {ours.mark.lab}"
 
     def look(self, *parts: str) -> Seen:
         """List those parts of the site, all at once; names as in `Seen`."""

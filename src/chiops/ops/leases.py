@@ -78,8 +78,8 @@ def create(
 
 
 def _differs(desk: Desk, lease: Lease, wanted: Sequence[ReservationRequest], flavor_names: dict[str, str]) -> str:
-    if lease.mark and lease.mark.lab != desk.lab:
-        return f"already, in the lab {lease.mark.lab}"
+    if elsewhere := desk.in_another_lab(lease):
+        return elsewhere
     asked = {(it.kind, flavor_names.get(it.flavor, it.flavor)): it for it in wanted}
     booked = {(it.kind, it.flavor_name): it for it in lease.reservations}
     same = (

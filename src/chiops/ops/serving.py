@@ -15,13 +15,11 @@ from chiops.cloud.base import (
     State,
 )
 from chiops.errors import UsageError
-from chiops.ops import booting, resolve, shell
+from chiops.ops import addresses, booting, resolve, shell
 from chiops.ops.desk import Desk
 from chiops.ops.groups import find as find_group
 from chiops.ops.placing import BARE_METAL, Place, find_place
 from chiops.ops.servers import NOUN, SSH_TIMEOUT_S, Shown, await_active, described
-from chiops.resources.floating_ip import FloatingIpKind, FloatingIpWanted
-from chiops.resources.kind import Seen
 
 SSH_PORT = 22
 
@@ -87,7 +85,8 @@ def create(desk: Desk, plan: ServerPlan) -> tuple[Shown, bool]:
     else:
         server = await_active(desk, server)
     if plan.floating_ip and not any(ip.server_id == server.id for ip in seen.floating_ips):
-        server = _bind(desk, server, seen)
+        addresses.lead_to(desk, server)
+        server = desk.cloud.compute.get(server.id)
     seen = replace(desk.look("volumes", "leases", "keypairs"), images=seen.images)
     if plan.wait:
         shell.require_our_key(server, seen.keypairs)
@@ -132,8 +131,8 @@ class _MadeOf:
 def _differs(desk: Desk, server: Server, wanted: _MadeOf) -> str:
     """How it is not what is asked for; "" if it is. What the site does not say counts as right."""
     place, image = wanted.place, wanted.image
-    if server.mark and server.mark.lab != desk.lab:
-        return f"already, in the lab {server.mark.lab}"
+    if elsewhere := desk.in_another_lab(server):
+        return elsewhere
     if server.lease_id != (place.lease.id if place.lease else ""):
         return "already, on another lease"
     if server.flavor not in ("", place.flavor.name, place.flavor.id, f"reservation:{place.flavor_id}"):
@@ -150,14 +149,3 @@ def _differs(desk: Desk, server: Server, wanted: _MadeOf) -> str:
         )
         return f"already, {there}, which `chiops secgroup attach` and `detach` change"
     return booting.differs(desk, server, wanted.boot_volume)
-
-
-def _bind(desk: Desk, server: Server, seen: Seen) -> Server:
-    """Give the server an address: a spare one of ours, or a new one."""
-    bench = desk.bench(seen)
-    bench.put(NOUN, server.name, server)
-    with desk.change("bind", "floating IP", f"to {server.name}") as (task, entry):
-        address = FloatingIpKind().make(FloatingIpWanted(server.name), bench)
-        entry.resource = address.id
-        task.finish(address.address)
-    return desk.cloud.compute.get(server.id)

@@ -12,7 +12,7 @@ from chiops.ops.desk import Confirm, Desk
 from chiops.resources import waiting
 from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Seen
-from chiops.resources.volume import VolumeKind, VolumeWanted
+from chiops.resources.volume import VolumeKind, VolumeWanted, require_sound
 
 NOUN = "volume"
 
@@ -22,19 +22,39 @@ def find(desk: Desk, volumes: Iterable[Volume], word: str) -> Volume:
     return resolve.one(volumes, word, NOUN, desk.site, prefer=desk.is_ours)
 
 
-def create(desk: Desk, name: str, size_gib: int, volume_type: str = "") -> Volume:
-    """Make a blank volume; it gets a filesystem when it is first mounted.
+def create(desk: Desk, name: str, size_gib: int, volume_type: str = "") -> tuple[Volume, bool]:
+    """Make a blank volume; it gets a filesystem when it is first mounted. One of ours that is like that is taken as it is.
+
+    Returns:
+        The volume, and whether it is new.
 
     Raises:
-        Conflict: one of that name is there already.
+        Conflict: the name stands for another volume, or for one in error.
+        Stuck: it stands for one that hangs between two states.
     """
-    if any(volume.name == name for volume in desk.look("volumes").volumes):
-        raise Conflict(f"a volume named {name} exists at {desk.site}", todo="choose another name")
+    seen = desk.look("volumes")
+    for one in seen.volumes:
+        if one.name == name and desk.is_ours(one):
+            require_sound(one)
+    found = desk.namesake(seen.volumes, NOUN, name, lambda one: _differs(desk, one, size_gib, volume_type))
     desk.cloud.prepare()
+    if found:
+        return VolumeKind().settle(VolumeWanted(name, size_gib), found, desk.bench(seen)), False
     with desk.change("create", NOUN, name) as (_, entry):
         made = desk.cloud.volumes.create(name, size_gib=size_gib, mark=desk.mark, volume_type=volume_type)
         entry.resource = made.id
-        return VolumeKind().settle(VolumeWanted(name, size_gib), made, desk.bench(desk.look()))
+        return VolumeKind().settle(VolumeWanted(name, size_gib), made, desk.bench(seen)), True
+
+
+def _differs(desk: Desk, volume: Volume, size_gib: int, volume_type: str) -> str:
+    """How it is not what is asked for; "" if it is."""
+    if elsewhere := desk.in_another_lab(volume):
+        return elsewhere
+    if volume.size_gib != size_gib:
+        return f"and has {volume.size_gib} GiB"
+    if volume_type not in ("", volume.volume_type):
+        return f"and is of type {volume.volume_type or '(none)'}"
+    return "and was made from an image" if volume.bootable else ""
 
 
 def delete(desk: Desk, word: str, confirm: Confirm) -> Volume:
