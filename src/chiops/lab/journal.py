@@ -12,12 +12,13 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from chiops import paths
 from chiops.errors import ChiopsError
+from chiops.lab.parameters import Value
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS labs (
@@ -35,14 +36,33 @@ MISSED = ("lease", "server", "volume", "bucket")
 """Kinds whose end by other hands is told; the others are made anew without a loss."""
 
 
+class _Unreadable(Mapping[str, Value]):
+    """Settings that can't be read: whoever needs them is told so, and whoever does not goes on."""
+
+    def __init__(self, error: ChiopsError) -> None:
+        self._error = error
+
+    def __getitem__(self, key: str) -> Value:
+        raise self._error
+
+    def __iter__(self) -> Iterator[str]:
+        raise self._error
+
+    def __len__(self) -> int:
+        raise self._error
+
+
 @dataclass(frozen=True)
 class LabRecord:
-    """A lab that was brought up; ``phase`` is ``up``, or ``kept`` when only its data stays."""
+    """A lab that was brought up; ``phase`` is ``up``, or ``kept`` when only its data stays.
+
+    Where its row can't be read, any use of its ``settings`` raises `ChiopsError`; name and site are enough to take it down.
+    """
 
     name: str
     site: str
     source: str
-    settings: Mapping[str, str | int | float | bool]
+    settings: Mapping[str, Value] = field(repr=False, compare=False)
     phase: str
     created: datetime
 
@@ -75,6 +95,8 @@ class Journal:
             # Made with its mode, so that it is never readable by others, not even for a moment.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+            # One value that is no text must not keep the others from being read
+            self._db.text_factory = lambda raw: raw.decode(errors="replace")
             self._db.execute("PRAGMA journal_mode=WAL")
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
             if found > _VERSION:
@@ -103,7 +125,7 @@ class Journal:
     # Labs
 
     def labs(self) -> list[LabRecord]:
-        """Every lab that is up or whose data was kept, oldest first."""
+        """Every lab that is up or whose data was kept, oldest first. One whose row can't be read is there as well."""
         rows = self._run("SELECT name, site, source, settings, phase, created FROM labs ORDER BY created")
         return [_record(*(str(value) for value in row)) for row in rows]
 
@@ -174,12 +196,13 @@ def _record(name: str, site: str, source: str, settings: str, phase: str, create
         if not isinstance(values, dict) or not all(isinstance(value, str | int | float) for value in values.values()):
             raise ValueError("its settings are none")
         return LabRecord(name, site, source, values, phase, datetime.fromisoformat(created))
-    except ValueError as error:
-        raise ChiopsError(
+    except (ValueError, RecursionError) as error:
+        unreadable = ChiopsError(
             f"what the state file says of the lab {name} can't be read",
             why=str(error),
             todo=f"move {paths.state_dir() / 'chiops.db'} away: chiops finds its resources by their mark",
-        ) from error
+        )
+        return LabRecord(name, site, source, _Unreadable(unreadable), phase, datetime.fromtimestamp(0, UTC))
 
 
 def _now() -> str:

@@ -6,12 +6,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from chiops.errors import ChiopsError
 from chiops.lab.journal import Journal
+from chiops.lab.loader import load
 
 
 @pytest.fixture
@@ -70,3 +72,24 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(ChiopsError, match="newer chiops"):
         Journal(tmp_path / "j.db")
+
+
+@pytest.mark.parametrize(
+    "row", [("settings", "{"), ("settings", "[1]"), ("settings", b"\xff"), ("created", "yesterday")]
+)
+def test_a_row_that_can_not_be_read_hides_no_other_and_can_be_taken_down(
+    tmp_path: Path, row: tuple[str, str | bytes]
+) -> None:
+    journal = Journal(tmp_path / "j.db")
+    for name in ("odd", "well"):
+        journal.remember(name, site="local", source="object-lab", settings={"n": 3})
+    column, value = row
+    with closing(sqlite3.connect(tmp_path / "j.db")) as db, db:
+        db.execute(f"UPDATE labs SET {column} = CAST(? AS TEXT) WHERE name = 'odd'", (value,))  # noqa: S608 - a name of ours
+    odd, well = sorted(journal.labs(), key=lambda record: record.name)
+    assert dict(well.settings) == {"n": 3}
+    assert (odd.name, odd.site, odd.phase) == ("odd", "local", "up")
+    with pytest.raises(ChiopsError, match="what the state file says of the lab odd can't be read"):
+        dict(odd.settings)
+    with pytest.raises(ChiopsError):
+        load(odd.source, odd.settings)
