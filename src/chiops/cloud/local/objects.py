@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from chiops.cloud.base import Bucket, Mark, S3Endpoint
+from chiops.cloud.base import Bucket, Mark, S3Endpoint, State
 from chiops.cloud.local.locks import FileLock
 from chiops.cloud.local.space import require_free
 from chiops.errors import ChiopsError, Conflict, InvalidRequest, NotFound, Transient
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MIN_FREE = 512 << 20
 """Bytes that must be free for another bucket."""
+LOOK_S, LOOKS = 10.0, 2
+"""How long, and how often, the server is asked by those who only look."""
 
 
 class LocalObjects:
@@ -53,9 +55,18 @@ class LocalObjects:
         """None: its S3 server has no Swift."""
 
     def list(self) -> Sequence[Bucket]:
-        """All buckets, without counts."""
+        """All buckets, without counts. While the server does not run or answer they say so; it is not started for that."""
         self._settle()
-        return [_bucket(row) for row in self._store.rows("SELECT * FROM buckets WHERE sure ORDER BY name")]
+        found = [_bucket(row) for row in self._store.rows("SELECT * FROM buckets WHERE sure ORDER BY name")]
+        if found and (trouble := self._trouble()):
+            return [replace(one, status="not served", state=State.STOPPED, fault=trouble) for one in found]
+        return found
+
+    def _trouble(self) -> str:
+        try:
+            return self._server.trouble()
+        except ChiopsError as error:
+            return error.what
 
     def get(self, name: str) -> Bucket:
         """One bucket, with its objects counted.
@@ -65,7 +76,7 @@ class LocalObjects:
         """
         self._settle()
         row = self._row(name)
-        client = self._client()
+        client = self._client(timeout_s=LOOK_S, attempts=LOOKS)
         count = size = 0
         with s3.translated(f"Listing the bucket {name}"):
             for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
@@ -152,7 +163,7 @@ class LocalObjects:
         if lock.acquire(wait=False):
             try:
                 with suppress(ChiopsError):
-                    client = self._client()
+                    client = self._client(timeout_s=LOOK_S, attempts=LOOKS)
                     for row in self._store.rows(unsure):
                         self._ask(row["name"], client)
             finally:
@@ -169,9 +180,9 @@ class LocalObjects:
         except ChiopsError:
             return
 
-    def _client(self) -> S3Client:
+    def _client(self, *, timeout_s: float | None = None, attempts: int = s3.ATTEMPTS) -> S3Client:
         self._server.ensure()
-        return s3.client(self._server.access())
+        return s3.client(self._server.access(), timeout_s=timeout_s, attempts=attempts)
 
     def _row(self, name: str) -> sqlite3.Row:
         if (row := self._store.row("SELECT * FROM buckets WHERE name = ? AND sure", (name,))) is None:

@@ -22,6 +22,7 @@ from chiops.cloud.local.locks import locked
 from chiops.cloud.local.recipe import FILES
 from chiops.cloud.local.seaweed import MIN_FREE, PORT
 from chiops.cloud.local.space import filling, require_free
+from chiops.cloud.local.subnet import existing
 from chiops.errors import Auth, ChiopsError, CloudError, Timeout
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ START_S = 40.0
 """How long the server may take to answer; two and a half seconds are usual."""
 APPLY_S = 10.0
 """How long it may take to know a new key, or to refuse a revoked one; hundredths of a second are usual."""
+PROBE_S = 2.0
+"""How long it may take to answer who only asks whether it is there."""
 STOP_S = 2
 """How long it may take to stop. It ends its own streams after 15 s only; being killed costs it no data."""
 
@@ -56,6 +59,12 @@ class S3Server:
         """Whether the server runs; starts nothing."""
         container = self._container()
         return container is not None and container["State"] == "running"
+
+    def trouble(self) -> str:
+        """Why nobody is served now, "" if all are; found out within `PROBE_S`, and nothing is started."""
+        if not self.running() or (subnet := existing(self._site)) is None:
+            return "the S3 server does not run"
+        return "" if _demands_key(subnet.s3_address) else "the S3 server does not answer"
 
     def ensure(self) -> None:
         """Return with the server running and answering; at once if it does.
@@ -227,7 +236,7 @@ class S3Server:
 
 def _demands_key(address: str) -> bool:
     """Whether the server answers, and refuses who has no key."""
-    connection = http.client.HTTPConnection(address, PORT, timeout=2)
+    connection = http.client.HTTPConnection(address, PORT, timeout=PROBE_S)
     try:
         connection.request("GET", "/")
         return connection.getresponse().status == http.client.FORBIDDEN
