@@ -12,7 +12,7 @@ from chiops.cli.common import command, options
 from chiops.output import Format, emit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import RenderableType
 
@@ -109,7 +109,8 @@ def _lab(one: LabStatus) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    title = Text(f"{one.lab}", style="bold").append(f" at {one.site}: {_phase(one)}", style="not bold")
+    headline = f": {one.headline}" if one.headline else ""
+    title = Text(f"{one.lab}", style="bold").append(f" at {one.site}{headline}", style="not bold")
     if one.problem:
         return Group(title, Text(f"  {one.problem}", style="red"), "")
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
@@ -118,7 +119,8 @@ def _lab(one: LabStatus) -> RenderableType:
         table.add_row(
             Text(f"  {SIGNS[part.health]}", style=colour), part.kind, Text(part.name), part.status, Text(part.detail)
         )
-    notes = [f"  {_first_up(ending.sentence())}." for ending in one.endings]
+    notes = [f"  {line}" for line in _unread(one)]
+    notes += [f"  {_first_up(ending.sentence())}." for ending in one.endings]
     if one.units:
         notes.append(f"  {one.units.used:.2f} service units used, {one.units.to_come:.2f} to come.")
     notes += [f"  {drift}{'' if drift.mend else ' (not mended by `up`)'}." for drift in one.drift]
@@ -130,8 +132,12 @@ def _lab(one: LabStatus) -> RenderableType:
     return Group(title, table, *(Text(note) for note in notes), "")
 
 
-def _phase(one: LabStatus) -> str:
-    return "up" if one.phase == "up" else "down, but for what was kept"
+def _unread(one: LabStatus) -> Iterator[str]:
+    """What could not be read, a line for each reason."""
+    from chiops.lab.unread import nouns
+
+    for reason in dict.fromkeys(one.unread.values()):
+        yield f"Not read: {nouns(part for part, why in one.unread.items() if why == reason)} ({reason})."
 
 
 def _first_up(text: str) -> str:

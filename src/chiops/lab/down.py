@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from chiops import progress
+from chiops.errors import ChiopsError
 from chiops.lab import keys
 from chiops.lab.journal import Journal, LabRecord
 from chiops.lab.lock import interruptible, lab_lock
 from chiops.lab.places import ALL_PARTS, CATALOGUE, Places
 from chiops.lab.release import Release
-from chiops.lab.survey import Doomed, Purge, Teardown, survey
+from chiops.lab.survey import PARTS, Doomed, Purge, Teardown, survey
 from chiops.lab.teardown import let_go, parts_of, take_all, verify
+from chiops.lab.unread import hold, nouns, reasons, unread
 from chiops.lab.wanted import Key
 
 Confirm = Callable[[Teardown], None]
@@ -40,26 +42,33 @@ def down(record: LabRecord, confirm: Confirm, release_held: Release, purge: Purg
 
     Raises:
         Interrupted: the person pressed Ctrl-C; it names the command that goes on.
-        ChiopsError: the first failure; what did not depend on it is gone all the same, and `down` again goes on from there.
+        ChiopsError: the first failure, or what could not be looked at; what did not depend on it is gone all the same, and
+            `down` again goes on from there.
     """
     journal = Journal()
     again = interruptible(f"`chiops down {record.name}` goes on, `chiops up {record.name}` brings it back")
-    with again, lab_lock(record.name, f"down {record.name}"), Places(record.site, record.name) as places:
+    with again, lab_lock(record.name, f"down {record.name}"), Places(record.site, record.name, tolerant=True) as places:
 
-        def look(parts: frozenset[str], *, weigh: bool) -> Teardown:
-            return survey(record.name, places.observe(parts=parts), places.objects.site, purge, weigh=weigh)
+        def look(parts: frozenset[str], *, first: bool) -> Teardown:
+            benches = places.observe(parts=parts, tolerant=first)
+            return survey(record.name, benches, places.objects.site, purge, weigh=first)
 
         with progress.task("look at what is there"):
-            teardown = look(ALL_PARTS - CATALOGUE, weigh=True)
-        gone_before = _gone_before(teardown, journal)
+            teardown = hold(look(ALL_PARTS - CATALOGUE, first=True))
+        missing = unread(teardown.benches)
+        if missing:
+            progress.say(f"{nouns(missing)} could not be looked at: {reasons(missing)}")
+        gone_before = _gone_before(teardown, missing, journal)
         if teardown.go:
             confirm(teardown)
             take_all(teardown, let_go(teardown, places.compute.site, release_held), journal)
             with progress.task("verify that it is gone"):
-                verify(teardown, lambda: look(parts_of(teardown), weigh=False))
+                verify(teardown, lambda: look(parts_of(teardown) - missing.keys(), first=False))
         for key in gone_before:
             with journal.entry(lab=record.name, site=record.site, op="gone", kind=key.kind, name=key.name):
                 pass
+        if missing:
+            raise _half_done(teardown, missing)
         keys.forget_hosts(record.name)
         if teardown.stay:
             journal.kept(record.name)
@@ -68,7 +77,17 @@ def down(record: LabRecord, confirm: Confirm, release_held: Release, purge: Purg
     return Outcome(record.name, teardown.go, teardown.stay, gone_before)
 
 
-def _gone_before(teardown: Teardown, journal: Journal) -> tuple[Key, ...]:
-    """What was made, was not deleted by us, and is not there."""
-    standing = {Key(kind, name) for kind, name in journal.standing(teardown.lab)}
+def _half_done(teardown: Teardown, missing: Mapping[str, Exception]) -> ChiopsError:
+    """What is said instead of that a lab is down, while something of it may be there that nobody could see."""
+    done = f"{len(teardown.go)} deleted, but " if teardown.go else ""
+    return ChiopsError(
+        f"{teardown.lab} is not all down: {done}{nouns(missing)} could not be looked at",
+        why=reasons(missing),
+        todo=f"run `chiops down {teardown.lab}` again to go on",
+    )
+
+
+def _gone_before(teardown: Teardown, missing: Collection[str], journal: Journal) -> tuple[Key, ...]:
+    """What was made, was not deleted by us, and is not there, of the kinds that could be looked at."""
+    standing = {Key(kind, name) for kind, name in journal.standing(teardown.lab) if PARTS[kind] not in missing}
     return tuple(sorted(standing - teardown.keys))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chiops.cloud.base import Flavor, Lease, Server, State
-from chiops.lab.health import paths_on
+from chiops.cloud.base import Flavor, Lease, Server, State, Volume
 from chiops.lab.spec import LabSpec
 from chiops.names import format_duration
 from chiops.resources.booting import is_root_disk
@@ -18,18 +17,20 @@ from chiops.resources.lease_policy import requests_of, service_units
 
 @dataclass(frozen=True)
 class Ending:
-    """The end of a lease: which servers go, which paths on them outlive it, which do not."""
+    """The end of a lease: which servers go, which paths on them outlive it, which do not. None where the servers are not known."""
 
     lease: str
     end: datetime
     seconds_left: int
-    servers: tuple[str, ...]
+    servers: tuple[str, ...] | None
     safe: tuple[str, ...]
     lost: tuple[str, ...]
 
     def sentence(self) -> str:
         """As a person is told."""
         left = format_duration(timedelta(seconds=self.seconds_left))
+        if self.servers is None:
+            return f"in {left} the lease {self.lease} ends; which servers are on it is not known"
         if not self.servers:
             return f"in {left} the lease {self.lease} ends; no server is on it"
         goes = "goes" if len(self.servers) == 1 else "go"
@@ -50,7 +51,7 @@ class Units:
 
 
 def ending(lease: Lease, seen: Seen, spec: LabSpec | None, user: str, now: datetime) -> Ending:
-    """What happens at a lease's end.
+    """What happens at a lease's end, as far as servers and volumes were read.
 
     Args:
         lease: it.
@@ -59,12 +60,39 @@ def ending(lease: Lease, seen: Seen, spec: LabSpec | None, user: str, now: datet
         user: who logs in on nodes.
         now: the time.
     """
-    servers = servers_on(lease, seen.servers)
-    names = tuple(sorted(server.name for server in servers))
-    safe = tuple(dict.fromkeys(path for name in names for path in (paths_on(spec, name) if spec else ())))
+    left = max(0, int((lease.end - now).total_seconds()))
+    if "servers" in seen.unread:
+        return Ending(lease.name, lease.end, left, None, (), ())
+    servers = sorted(servers_on(lease, seen.servers), key=lambda server: server.name)
+    names = tuple(server.name for server in servers)
+    if "volumes" in seen.unread:
+        return Ending(lease.name, lease.end, left, names, (), ())
+    fates = [fate for server in servers if server.mark == lease.mark for fate in _fates(server, seen, spec)]
     home = "/root" if user == "root" else f"/home/{user}"
-    lost = () if all(_outlives(server, seen) for server in servers) else (home,)
-    return Ending(lease.name, lease.end, max(0, int((lease.end - now).total_seconds())), names, safe, lost)
+    fates += [(home, False) for server in servers if not _outlives(server, seen)]
+    lost = tuple(dict.fromkeys(path for path, outlives in fates if not outlives))
+    safe = tuple(dict.fromkeys(path for path, _ in fates if path not in lost))
+    return Ending(lease.name, lease.end, left, names, safe, lost)
+
+
+def _fates(server: Server, seen: Seen, spec: LabSpec | None) -> Iterator[tuple[str, bool]]:
+    """Where the lab mounts something on a server, and whether that outlives it.
+
+    A volume does while it is attached; else the path is a folder on the root disk, and what is in it goes with that.
+    """
+    if spec is None:
+        return
+    for mount in spec.mounts:
+        if mount.server == server.name:
+            yield mount.path, True
+    at = {volume.name for volume in seen.volumes if volume.mark == server.mark and _carries(server, volume)}
+    for wanted in spec.volumes:
+        if wanted.server == server.name and wanted.mount:
+            yield wanted.mount, wanted.name in at or _outlives(server, seen)
+
+
+def _carries(server: Server, volume: Volume) -> bool:
+    return any(at.server_id == server.id and not is_root_disk(at) for at in volume.attachments)
 
 
 def _outlives(server: Server, seen: Seen) -> bool:

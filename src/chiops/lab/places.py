@@ -6,25 +6,44 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import fields
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from chiops.cloud import sites
-from chiops.cloud.base import Cloud, Mark
+from chiops.cloud.base import Cloud, Identity, Mark
+from chiops.errors import ChiopsError
 from chiops.resources.kind import Seen, Workbench, observe
 
 OBJECT_KINDS = frozenset({"bucket", "credential"})
 """Kinds that live at the object site; all others live at the compute site."""
 OBJECT_PARTS = frozenset({"buckets", "credentials"})
 """The same, as parts of `Seen`."""
-ALL_PARTS = frozenset(field.name for field in fields(Seen))
+ALL_PARTS = frozenset(field.name for field in fields(Seen)) - {"unread"}
 CATALOGUE = frozenset({"flavors", "images"})
 """What a site offers; of use only to those who make something."""
+NOBODY = Identity("", "", "", "")
+"""Who we are at a site that does not say: nothing there is ours."""
+
+
+class _Away:
+    """An object site that can't be connected to: whatever is asked of it fails with the reason."""
+
+    def __init__(self, site: str, error: ChiopsError) -> None:
+        self.site, self._error = site, error
+
+    def __getattr__(self, name: str) -> object:
+        raise self._error
 
 
 class Places:
-    """Open connections to a lab's sites. A context manager."""
+    """Open connections to a lab's sites. A context manager.
 
-    def __init__(self, compute: str, lab: str) -> None:
+    Args:
+        compute: the site of its servers, which knows that of its buckets.
+        lab: its name.
+        tolerant: whether an object site that can't be connected to is told by `observe`, instead of now.
+    """
+
+    def __init__(self, compute: str, lab: str, *, tolerant: bool = False) -> None:
         facts = sites.site(compute)
         self.lab = lab
         self.compute_facts = facts
@@ -32,7 +51,16 @@ class Places:
         self._stack = ExitStack()
         self.compute: Cloud = self._stack.enter_context(sites.connect(compute))
         same = self.object_facts.name == compute
-        self.objects: Cloud = self.compute if same else self._stack.enter_context(sites.connect(self.object_facts.name))
+        self.objects: Cloud = self.compute if same else self._connect_objects(tolerant)
+
+    def _connect_objects(self, tolerant: bool) -> Cloud:
+        try:
+            return self._stack.enter_context(sites.connect(self.object_facts.name))
+        except ChiopsError as error:
+            if not tolerant:
+                self._stack.close()
+                raise
+            return cast("Cloud", _Away(self.object_facts.name, error))
 
     @property
     def clouds(self) -> list[Cloud]:
@@ -44,19 +72,30 @@ class Places:
         for cloud in self.clouds:
             cloud.prepare()
 
-    def observe(self, public_key: str = "", *, parts: frozenset[str] = ALL_PARTS) -> dict[str, Workbench]:
-        """Read every site at once, each for what lives there; a workbench for each, by site.
+    def observe(
+        self, public_key: str = "", *, parts: frozenset[str] = ALL_PARTS, tolerant: bool = False
+    ) -> dict[str, Workbench]:
+        """Read every site that is asked at once, each for what lives there; a workbench for each, by site.
 
         Args:
             public_key: this machine's, for what is made on the workbenches.
             parts: which parts of `Seen` are read; each costs a request.
+            tolerant: whether what can't be listed is told in `Seen.unread`; all of it, where the object site does not answer.
         """
-        with ThreadPoolExecutor(len(self.clouds)) as pool:
-            seen = pool.map(lambda cloud: observe(cloud, parts & self._parts(cloud)), self.clouds)
+        asked = [cloud for cloud in self.clouds if parts & self._parts(cloud)]
+        with ThreadPoolExecutor(len(asked)) as pool:
+            seen = pool.map(lambda cloud: self._see(cloud, parts & self._parts(cloud), tolerant), asked)
             return {
-                cloud.site: self._workbench(cloud, found, public_key)
-                for cloud, found in zip(self.clouds, seen, strict=True)
+                cloud.site: self._workbench(cloud, found, public_key) for cloud, found in zip(asked, seen, strict=True)
             }
+
+    def _see(self, cloud: Cloud, parts: frozenset[str], tolerant: bool) -> Seen:
+        try:
+            return observe(cloud, parts, tolerant=tolerant)
+        except Exception as error:
+            if not tolerant or cloud is self.compute:
+                raise
+            return Seen(NOBODY, unread=dict.fromkeys(parts, error))
 
     def _parts(self, cloud: Cloud) -> frozenset[str]:
         """What to read of a site: two regions of one cloud may show the same servers, which must not count twice."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
+from chiops import logs
 from chiops.cloud import sites
 from chiops.cloud.base import Bucket, Lease, Node, Server, State, Volume
 from chiops.errors import ChiopsError
@@ -20,10 +22,12 @@ from chiops.lab.places import Places
 from chiops.lab.plan import Drift, judge
 from chiops.lab.spec import LabSpec
 from chiops.lab.strays import Stray
+from chiops.lab.unread import reason, unjudged, unread
 from chiops.names import format_bytes, format_duration
 from chiops.remote.ssh import Ssh
 from chiops.resources.kind import Seen, Workbench
 
+log = logging.getLogger(__name__)
 UNKNOWN, OK, FAILED = "", "ok", "failed"
 
 
@@ -41,16 +45,22 @@ class Part:
 
 @dataclass(frozen=True)
 class LabStatus:
-    """One lab; ``problem`` is set, and the rest empty, where its site did not answer; ``note`` where its file can't be read."""
+    """One lab.
+
+    ``phase`` is what this machine remembers, ``headline`` what was seen. ``problem`` is set, and the rest empty, where its site
+    did not answer; ``note`` where its file can't be read; ``unread`` has the parts that its sites did not list, with why.
+    """
 
     lab: str
     site: str
     phase: str
+    headline: str = ""
     parts: tuple[Part, ...] = ()
     endings: tuple[Ending, ...] = ()
     units: Units | None = None
     drift: tuple[Drift, ...] = ()
     strays: tuple[Stray, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
     note: str = ""
 
@@ -85,35 +95,60 @@ _ORDER = ("lease", "server", "volume", "bucket")
 
 def _status(record: LabRecord, check: bool) -> LabStatus:
     found = LabStatus(record.name, record.site, record.phase)
+    try:
+        return _read(found, record, check)
+    except ChiopsError as error:
+        return replace(found, problem=error.sentence())
+    except Exception as error:  # one odd answer never hides the other labs
+        log.exception("the lab %s could not be shown", record.name)
+        return replace(found, problem=f"{reason(error)}. This is a mistake in chiops; details are in {logs.path()}.")
+
+
+def _read(found: LabStatus, record: LabRecord, check: bool) -> LabStatus:
     spec: LabSpec | None = None
     try:
         spec = load(record.source, record.settings).spec
     except ChiopsError as error:
         found = replace(found, note=error.sentence())
-    try:
-        with Places(record.site, record.name) as places:
-            return _look(found, spec, places, check)
-    except ChiopsError as error:
-        return replace(found, problem=error.sentence())
+    with Places(record.site, record.name, tolerant=True) as places:
+        return _look(found, spec, places, check)
 
 
 def _look(found: LabStatus, spec: LabSpec | None, places: Places, check: bool) -> LabStatus:
-    benches = places.observe(keys.public_key())
+    benches = places.observe(keys.public_key(), tolerant=True)
     bench, mark = benches[places.compute.site], benches[places.compute.site].mark
     leases = [lease for lease in bench.seen.leases if lease.mark == mark]
     running = [lease for lease in leases if lease.state in (State.READY, State.PENDING)]
     now = datetime.now(UTC)
     user = places.compute_facts.ssh_user
     plan = judge(spec, places, benches) if spec and found.phase == "up" else None
+    missing = unread(benches)
+    silent = unjudged(missing)
     return replace(
         found,
+        headline=_headline(found.phase, spec, bench),
         # Of a lab that is down nothing is left to ask: its nodes are gone, and so is its key.
         parts=tuple(_parts(spec, benches, places, check and found.phase == "up")),
         endings=tuple(ending(lease, bench.seen, spec, user, now) for lease in running),
         units=units(leases, bench.seen.flavors, now),
-        drift=tuple(plan.drift()) if plan else (),
-        strays=plan.strays if plan else (),
+        drift=tuple(one for one in plan.drift() if one.kind not in silent) if plan else (),
+        strays=tuple(one for one in plan.strays if one.kind not in silent) if plan else (),
+        unread={part: reason(error) for part, error in missing.items()},
     )
+
+
+def _headline(phase: str, spec: LabSpec | None, bench: Workbench) -> str:
+    """What of a lab is up, by what its site shows now."""
+    if phase != "up":
+        return "down, but for what was kept"
+    leases = [lease.state for lease in bench.seen.leases if lease.mark == bench.mark]
+    if State.ENDED in leases and not {State.READY, State.PENDING} & set(leases):
+        return "its lease has ended"
+    if "servers" in bench.seen.unread:
+        return "up, as far as can be seen"
+    if (spec is None or spec.servers) and not any(server.mark == bench.mark for server in bench.seen.servers):
+        return "none of its servers is there"
+    return "up"
 
 
 def _parts(spec: LabSpec | None, benches: Mapping[str, Workbench], places: Places, check: bool) -> list[Part]:
@@ -127,15 +162,17 @@ def _parts(spec: LabSpec | None, benches: Mapping[str, Workbench], places: Place
         for server in servers:
             if server.state is State.READY:
                 asked[server.id] = partial(health.of_node, spec, nodes[server.id])
-    if check:
-        for bucket in buckets:
+    if check and "credentials" not in objects.seen.unread:
+        for bucket in [one for one in buckets if not one.fault]:
             credentials, endpoint = objects.seen.credentials, places.objects.objects.endpoint
             asked[bucket.name] = partial(health.of_bucket, bucket.name, endpoint, credentials, objects.mark)
     answers = health.ask_all(asked)
     parts = [_lease(lease) for lease in compute.seen.leases if lease.mark == mark]
     parts += [_server(server, nodes[server.id], answers.get(server.id)) for server in servers]
     parts += [_volume(volume, compute.seen) for volume in compute.seen.volumes if volume.mark == mark]
-    parts += [_bucket(bucket, places, answers.get(bucket.name)) for bucket in buckets]
+    answers |= {bucket.name: Health(False, bucket.fault) for bucket in buckets if check and bucket.fault}
+    with ThreadPoolExecutor(8, thread_name_prefix="buckets") as pool:
+        parts += pool.map(lambda bucket: _bucket(bucket, places, answers.get(bucket.name)), buckets)
     # Clouds list in any order; a screen that is looked at again and again should not shuffle.
     return sorted(parts, key=lambda part: (_ORDER.index(part.kind), part.name))
 
@@ -174,6 +211,8 @@ def _volume(volume: Volume, seen: Seen) -> Part:
 
 
 def _bucket(bucket: Bucket, places: Places, told: Health | None) -> Part:
+    if bucket.fault:  # nobody serves it, and it would have to be started to be counted
+        return Part("bucket", bucket.name, bucket.status, bucket.fault, _health(told))
     words, extra = [], dict[str, object]()
     try:
         counted = places.objects.objects.get(bucket.name)

@@ -18,7 +18,7 @@ from chiops.resources import waiting
 
 LISTED_TIMEOUT_S = 30.0
 """How long a list may still show what is gone."""
-_AFTER = {
+AFTER = {
     "server": ("attachment",),
     "floating_ip": ("server",),
     "security_group": ("server",),
@@ -27,7 +27,7 @@ _AFTER = {
     "volume": ("attachment", "server"),
     "credential": ("bucket", "server"),
 }
-"""What must be gone before a kind goes. A bucket goes first of all: its purge needs the key."""
+"""What must be gone before a kind goes, which comes after those. A bucket goes first of all: its purge needs the key."""
 
 
 def let_go(teardown: Teardown, site: str, ask: Release) -> list[Attachment]:
@@ -46,7 +46,7 @@ def take_all(teardown: Teardown, held: Sequence[Attachment], journal: Journal) -
     """
     go = [doomed for doomed in teardown.go if doomed.found not in held]
     by_key = {Key(doomed.key.kind, f"{index} {doomed.key.name}"): doomed for index, doomed in enumerate(go)}
-    needs = {key: [other for other in by_key if other.kind in _AFTER.get(key.kind, ())] for key in by_key}
+    needs = {key: [other for other in by_key if other.kind in AFTER.get(key.kind, ())] for key in by_key}
     work = {key: (lambda doomed=doomed: _take(teardown, doomed, journal)) for key, doomed in by_key.items()}
     raise_first(in_order(work, needs))
 

@@ -7,8 +7,9 @@ nothing of the cloud, so that a plan costs the same whatever the project holds.
 from __future__ import annotations
 
 import enum
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -33,6 +34,7 @@ from chiops.cloud.base import (
 from chiops.errors import NotOurs
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 def expect(type_: type[T], thing: object) -> T:
@@ -56,7 +58,7 @@ class Op(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Seen:
-    """All that one site shows us, read in one round."""
+    """All that one site shows us, read in one round. A part that is in ``unread`` is empty, which then says nothing."""
 
     me: Identity
     leases: Sequence[Lease] = ()
@@ -69,10 +71,20 @@ class Seen:
     credentials: Sequence[Ec2Credential] = ()
     flavors: Sequence[Flavor] = ()
     images: Sequence[Image] = ()
+    unread: Mapping[str, Exception] = field(default_factory=dict)
 
 
-def observe(cloud: Cloud, only: frozenset[str] | None = None) -> Seen:
-    """List everything of a site, or only those parts of `Seen`: a fixed number of requests, all at once."""
+def observe(cloud: Cloud, only: frozenset[str] | None = None, *, tolerant: bool = False) -> Seen:
+    """List everything of a site, or only those parts of `Seen`: a fixed number of requests, all at once.
+
+    Args:
+        cloud: the site.
+        only: parts of `Seen`; all if None.
+        tolerant: whether what can't be listed is left out and told in ``unread``. Who makes what is not there must not be.
+
+    Raises:
+        ChiopsError: something can't be listed; who we are, without which nothing is ours, even where that is tolerated.
+    """
     calls = {
         "me": cloud.identity.whoami,
         "leases": cloud.leases.list,
@@ -90,7 +102,13 @@ def observe(cloud: Cloud, only: frozenset[str] | None = None) -> Seen:
         calls = {name: call for name, call in calls.items() if name in only | {"me"}}
     with ThreadPoolExecutor(len(calls), thread_name_prefix="observe") as pool:
         futures = {name: pool.submit(call) for name, call in calls.items()}
-        return Seen(**{name: future.result() for name, future in futures.items()})  # type: ignore[arg-type]
+    failed = {name: error for name, future in futures.items() if isinstance(error := future.exception(), Exception)}
+    if failed and (not tolerant or "me" in failed):
+        raise failed.get("me") or next(iter(failed.values()))
+    for name, error in failed.items():
+        log.error("the %s of %s were not read", name, cloud.site, exc_info=error)
+    read = {name: future.result() for name, future in futures.items() if name not in failed}
+    return Seen(**read, unread=failed)  # type: ignore[arg-type]
 
 
 @dataclass

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,14 +16,14 @@ from rich.console import Console
 
 from chiops.cli import status as shown
 from chiops.cloud import sites
-from chiops.cloud.base import Node, Server, State, Volume
+from chiops.cloud.base import Mark, Node, Server, State, Volume
 from chiops.errors import Auth, RemoteFailed, UsageError
 from chiops.lab import health, release, status
 from chiops.lab.ending import Ending
 from chiops.lab.health import Health, NodeFacts
 from chiops.lab.journal import Journal
 from chiops.lab.status import LabStatus
-from tests.support.memory import Memory
+from tests.support.memory import SITE, Memory
 from tests.unit.lab.labs import bring_up, take_down, write
 
 
@@ -152,6 +155,49 @@ def test_a_lease_that_is_over_is_told_as_such(lab: str, memory: Memory) -> None:
     (lease,) = [part for part in one.parts if part.kind == "lease"]
     assert (lease.status, lease.health) == ("TERMINATED", "failed")
     assert one.endings == ()
+    assert "lab at memory: its lease has ended\n" in text([one])
+
+
+def test_a_lab_without_its_servers_is_not_called_up(lab: str, memory: Memory) -> None:
+    memory.drop("server", "node-1")
+    assert status.status()[0].headline == "up"
+    memory.drop("server", "node-2")
+    assert "lab at memory: none of its servers is there\n" in text(status.status())
+
+
+def test_an_odd_answer_is_the_problem_of_its_lab_alone(
+    lab: str, memory: Memory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Journal().remember("other", site=SITE, source=lab, settings={})
+    theirs = replace(memory.find("lease", "lease-x"), id="odd", name=None, mark=Mark("other", "me"))
+    memory.of("lease").update({"odd": theirs, "odder": replace(theirs, id="odder", name="x")})
+    here, there = status.status(check=False)
+    assert (here.problem, len(here.parts)) == ("", 5)
+    assert there.problem.startswith("TypeError: ")
+    assert "details are in" in text([here, there])
+    assert "Traceback" in caplog.text
+
+
+def test_a_row_that_can_not_be_read_is_a_line(lab: str, memory: Memory, state: Path) -> None:
+    Journal().remember("other", site=SITE, source=lab, settings={})
+    with closing(sqlite3.connect(state / "chiops.db")) as db, db:
+        db.execute("UPDATE labs SET settings = '{' WHERE name = 'lab'")
+    here, there = status.status(check=False)
+    assert here.note.startswith("what the state file says of the lab lab can't be read: ")
+    assert (len(here.parts), here.drift) == (5, ())
+    assert there.note == ""
+
+
+def test_a_bucket_that_nobody_serves_is_neither_asked_nor_counted(
+    lab: str, memory: Memory, answers: dict[str, object]
+) -> None:
+    memory.change("bucket", "bucket-x", status="not served", state=State.STOPPED, fault="the S3 server does not run")
+    del answers["bucket-x"]
+    before = len(memory.requests)
+    (one,) = status.status()
+    (bucket,) = [part for part in one.parts if part.kind == "bucket"]
+    assert (bucket.status, bucket.detail, bucket.health) == ("not served", "the S3 server does not run", "failed")
+    assert not {"objects.get", "objects.endpoint"} & set(memory.requests[before:])
 
 
 END = Ending("l", datetime.now(UTC), 6600, ("n",), ("/mnt/block",), ("/home/cc",))
@@ -164,6 +210,8 @@ END = Ending("l", datetime.now(UTC), 6600, ("n",), ("/mnt/block",), ("/home/cc",
         (Ending("l", END.end, 60, ("a", "b", "c"), ("/a", "/b"), ()), "in 1 min a, b and c go; /a and /b are safe"),
         (Ending("l", END.end, 60, ("n",), (), ("/home/cc",)), "in 1 min n goes; /home/cc is lost"),
         (Ending("l", END.end, 60, (), (), ()), "in 1 min the lease l ends; no server is on it"),
+        (Ending("l", END.end, 60, None, (), ()), "in 1 min the lease l ends; which servers are on it is not known"),
+        (Ending("l", END.end, 60, ("n",), (), ()), "in 1 min n goes"),
     ],
 )
 def test_what_the_end_deletes_is_one_sentence(end: Ending, told: str) -> None:
