@@ -119,18 +119,15 @@ def reboot(desk: Desk, word: str, *, wait: bool = False) -> Server:
     """
     seen = desk.look("servers", "keypairs")
     server = desk.own(find(desk, seen.servers, word), NOUN, word)
+    anew = f"build it anew with `chiops server rebuild {server.name}`"
     if server.state is State.FAILED:
-        raise Conflict(
-            f"{server.name} is in {server.status}",
-            why=server.fault,
-            todo=f"build it anew with `chiops server rebuild {server.name}`",
-        )
+        raise Conflict(f"{server.name} is in {server.status}", why=server.fault, todo=anew)
     if wait:
         shell.require_our_key(server, seen.keypairs)
     with desk.change("reboot", NOUN, server.name, server.mark) as (_, entry):
         entry.resource = server.id
         desk.cloud.compute.reboot(server.id)
-        ready = await_active(desk, desk.cloud.compute.get(server.id))
+        ready = await_active(desk, desk.cloud.compute.get(server.id), anew)
     if wait:
         shell.wait(desk, ready, SSH_TIMEOUT_S)
     return ready
@@ -200,7 +197,7 @@ def wait(desk: Desk, word: str, timeout_s: float) -> Server:
     seen = desk.look("servers", "keypairs")
     server = find(desk, seen.servers, word)
     shell.require_our_key(server, seen.keypairs)
-    active = waiting.until_ready(desk.cloud.compute.get, server, noun=NOUN, timeout_s=timeout_s)
+    active = await_active(desk, server, timeout_s=timeout_s)
     shell.wait(desk, active, timeout_s)
     return active
 
@@ -211,10 +208,13 @@ def console(desk: Desk, word: str, lines: int) -> tuple[Server, str]:
     return server, desk.cloud.compute.console_log(server.id, lines)
 
 
-def await_active(desk: Desk, server: Server) -> Server:
+def await_active(desk: Desk, server: Server, todo: str = "", timeout_s: float = READY_TIMEOUT_S) -> Server:
     """Wait until it is active.
 
     Raises:
-        ResourceFailed: it failed; with its fault.
+        ResourceFailed: it failed; with its fault and what is ``todo``, by default for one that is being made.
     """
-    return waiting.until_ready(desk.cloud.compute.get, server, noun=NOUN, timeout_s=READY_TIMEOUT_S)
+    todo = todo or (
+        f"run `chiops server delete {server.name}`, then make it again; where there was no room, later or with another flavor"
+    )
+    return waiting.until_ready(desk.cloud.compute.get, server, noun=NOUN, timeout_s=timeout_s, todo=todo)

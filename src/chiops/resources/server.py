@@ -17,6 +17,7 @@ READY_TIMEOUT_S = 1800
 GONE_TIMEOUT_S = 600
 GROUPS = "security groups"
 DISK = "what is on its disk"
+_AGAIN = "mend that, then run `up` again; where there was no room, later or with another flavor"
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,9 @@ class ServerKind:
     def settle(self, wanted: ServerWanted, found: object, bench: Workbench) -> Server:
         found = expect(Server, found)
         try:
-            return waiting.until_ready(bench.cloud.compute.get, found, noun=self.noun, timeout_s=READY_TIMEOUT_S)
+            return waiting.until_ready(
+                bench.cloud.compute.get, found, noun=self.noun, timeout_s=READY_TIMEOUT_S, todo=_AGAIN
+            )
         except NotFound as error:
             raise ResourceFailed(
                 f"the server {wanted.name} went away while it was being made", why=error.what

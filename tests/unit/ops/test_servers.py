@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chiops.cloud.base import Attachment, Volume
-from chiops.errors import InvalidRequest
+from chiops.cloud.base import Attachment, State, Volume
+from chiops.errors import InvalidRequest, ResourceFailed
 from chiops.ops import servers
 from tests.unit.ops.site import MINE, Touched, desk, server
 
@@ -41,6 +41,16 @@ def test_a_server_that_boots_from_a_volume_is_never_rebuilt(volume: Volume, told
         servers.rebuild(at, "n", never, image=image)
     assert "`chiops server delete n`, then make it again" in caught.value.sentence()
     assert ("--boot-from boot-n" in caught.value.sentence()) == ("the volume boot-n" in told)
+
+
+def test_a_server_that_fails_is_told_with_its_fault_and_what_to_do() -> None:
+    failed = server(state=State.FAILED, status="ERROR", fault="No valid host was found")
+    at = desk()
+    with pytest.raises(ResourceFailed, match=r"the server n failed \(ERROR\): No valid host was found") as caught:
+        servers.await_active(at, failed)
+    assert "Run `chiops server delete n`, then make it again" in caught.value.sentence()
+    with pytest.raises(ResourceFailed, match="Look at it"):
+        servers.await_active(at, failed, "look at it")
 
 
 def test_a_server_with_a_disk_of_its_own_is_rebuilt_whatever_is_attached() -> None:

@@ -25,7 +25,7 @@ from chiops.cloud.base import (
     State,
     Volume,
 )
-from chiops.errors import InvalidRequest, NotOurs, Policy
+from chiops.errors import InvalidRequest, NotOurs, Policy, ResourceFailed
 from chiops.resources.bucket import BucketKind, BucketWanted
 from chiops.resources.credential import CredentialKind, CredentialWanted
 from chiops.resources.floating_ip import FloatingIpKind, FloatingIpWanted
@@ -36,6 +36,7 @@ from chiops.resources.security_group import SecurityGroupKind, SecurityGroupWant
 from chiops.resources.server import ServerKind, ServerWanted
 from chiops.resources.volume import AttachmentKind, AttachmentWanted, VolumeKind, VolumeWanted
 from tests.support import things
+from tests.support.memory import Memory
 from tests.support.things import LABS, ME, MINE, THEIRS, address, credential, group, lease, volume
 
 KEY = "ssh-ed25519 AAAA chiops"
@@ -131,6 +132,12 @@ SERVER = ServerWanted("n", "m1.large", "img", "key", ("ssh",))
 )
 def test_a_server_is_judged_by_its_state_and_groups(found: list[Server], op: Op) -> None:
     assert ServerKind().judge(SERVER, bench(servers=found)).op is op
+
+
+def test_a_lab_server_that_fails_is_told_with_what_to_do() -> None:
+    failed = server(state=State.FAILED, status="ERROR", fault="No valid host")
+    with pytest.raises(ResourceFailed, match=r"No valid host\. Mend that, then run `up` again"):
+        ServerKind().settle(SERVER, failed, Workbench(cast(Cloud, Memory()), bench().facts, MINE, Seen(ME)))
 
 
 def test_a_server_that_differs_is_kept_and_the_difference_told() -> None:
