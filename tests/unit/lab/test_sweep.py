@@ -81,6 +81,24 @@ def test_it_goes_on_request_and_data_only_by_flag(lost: str, memory: Memory) -> 
     assert look() == {}
 
 
+def test_an_address_that_leads_to_a_server_of_others_stays(lost: str, memory: Memory) -> None:
+    memory.of("server")["t"] = Server(id="t", name="theirs", mark=Mark("other", "somebody"))
+    moved = next(iter(memory.of("floating_ip").values()))
+    memory.change("floating_ip", moved.name, server_id="t")
+    delete(EVERYTHING)
+    assert list(memory.of("floating_ip")) == [moved.id]
+    assert memory.count() == {"floating_ip": 1, "server": 1}
+
+
+def test_a_lab_that_is_known_is_no_leftover(memory: Memory, tmp_path: Path) -> None:
+    bring_up(write(tmp_path))
+    assert look() == {}
+    with pytest.raises(UsageError, match="Use `chiops down lab`"):
+        look("lab")
+    take_down()
+    assert look() == {}
+
+
 class Unmarked:
     """An object store that lists its buckets without marks, and one that does not let itself be read."""
 
