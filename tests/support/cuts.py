@@ -1,4 +1,4 @@
-"""Points at which a process may be cut: before and after every request to the cloud and every write to the journal."""
+"""Points at which a process may be cut or interrupted: before and after every request to the cloud and write to the journal."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from tests.support import fast_chiops
 
 
 class Points:
-    """Counts the points that a process comes by, each ``name#number before|after``; ends it, and at once, at ``cut``.
+    """Counts the points that a process comes by, each ``name#number before|after``.
 
     Args:
-        notes: where the points are written to, one a line, when nothing is cut.
-        cut: the point at which the process ends.
+        notes: where the points are written to, one a line, when nothing is done at any.
+        cut: the point at which the process ends, and at once.
+        press: the point at which it gets what Ctrl-C sends.
     """
 
-    def __init__(self, notes: Path, cut: str) -> None:
-        self._notes, self._cut = notes, cut
+    def __init__(self, notes: Path, cut: str, press: str) -> None:
+        self._notes, self._signals = notes, {cut: signal.SIGKILL, press: signal.SIGINT}
+        self._signals.pop("", None)
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -39,16 +41,20 @@ class Points:
         self._pass(f"{label} after")
 
     def _pass(self, point: str) -> None:
-        if point == self._cut:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if not self._cut:
+        if point in self._signals:
+            os.kill(os.getpid(), self._signals[point])
+        if not self._signals:
             with self._lock, self._notes.open("a") as file:
                 file.write(f"{point}\n")
 
 
-def install(folder: Path, *, cut: str = "", **options: Any) -> None:
-    """Have this process use the fast cloud in ``folder`` and end at ``cut``, or note all points in the file ``points``."""
-    points = Points(folder / "points", cut)
+def install(folder: Path, *, cut: str = "", press: str = "", **options: Any) -> None:
+    """Have this process use the fast cloud in ``folder``, end at ``cut`` and be interrupted at ``press``.
+
+    With neither, all points are noted in the file ``points``.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what a shell has run in the background
+    points = Points(folder / "points", cut, press)
     fast_chiops.install(folder / "cloud.db", points.watch, **options)
     write = Journal._run
 

@@ -93,17 +93,23 @@ def others(folder: Path) -> list[dict[str, object]]:
     return [asdict(row) for row in rows(folder) if row.mark != MINE]
 
 
-def ours(folder: Path) -> dict[str, Row]:
+def ours(folder: Path, mark: Mark = MINE) -> dict[str, Row]:
     """What is of our lab, by kind; a duplicate fails the test. Leases that are over count no more."""
-    mine = [row for row in rows(folder) if row.mark == MINE and row.status != "TERMINATED"]
+    mine = [row for row in rows(folder) if row.mark == mark and row.status != "TERMINATED"]
     counts = Counter(row.kind for row in mine)
     assert not counts or max(counts.values()) == 1, f"duplicates: {counts}"
     return {row.kind: row for row in mine}
 
 
 def assert_up(folder: Path) -> None:
-    """The whole lab is there, once, and is as its file says."""
-    mine = ours(folder)
+    """The whole lab is there, once, and is as its file says; and there is no other."""
+    assert_whole(folder)
+    assert labs(folder) == [(NAME, "up")]
+
+
+def assert_whole(folder: Path, mark: Mark = MINE) -> None:
+    """All that is in the file of the lab with that mark is there, once, and nothing of another's is in it."""
+    mine = ours(folder, mark)
     assert set(mine) == set(KINDS), f"missing: {set(KINDS) - set(mine)}"
     assert mine["lease"].status == mine["server"].status == "ACTIVE"
     assert (mine["volume"].status, mine["volume"].body["at"]["server"]) == ("in-use", mine["server"].id)
@@ -111,7 +117,6 @@ def assert_up(folder: Path) -> None:
     assert {rule[1] for rule in mine["group"].body["rules"]} == {22, 8888}
     assert mine["server"].body["groups"] == [mine["group"].id]
     assert mine["server"].body["lease"] == mine["lease"].id
-    assert labs(folder) == [(NAME, "up")]
 
 
 def assert_down(folder: Path, *, kept: bool = False) -> None:

@@ -56,10 +56,11 @@ class Runs:
             assert_up(folder)
         return folder
 
-    def run(self, folder: Path, *argv: str, cut: str = "", codes: Sequence[int] = (0,)) -> None:
-        """Run a command there, cut at a point (see `tests.support.cuts`); it must end with one of these codes."""
-        done = self._run(folder, "tests.support.cuts:install", {"cut": cut}, *argv)
+    def run(self, folder: Path, *argv: str, cut: str = "", press: str = "", codes: Sequence[int] = (0,)) -> Done:
+        """Run a command there, cut or interrupted at a point (see `tests.support.cuts`); it must end with one of these codes."""
+        done = self._run(folder, "tests.support.cuts:install", {"cut": cut, "press": press}, *argv)
         assert done.code in codes, str(done)
+        return done
 
     def faulty(self, folder: Path, options: Mapping[str, Any], *argv: str) -> int:
         """Run a command there while the cloud fails (see `tests.support.faulty_cloud`); it may fail, with one sentence."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from graphlib import TopologicalSorter
 
 from chiops import progress
@@ -32,10 +35,11 @@ def in_order(work: Mapping[Key, Callable[[], None]], needs: Mapping[Key, Iterabl
     sorter.prepare()
     failed: dict[Key, Exception] = {}
     running: dict[Future[None], Key] = {}
+    under_way = _UnderWay()
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="apply") as pool:
         try:
             while sorter.is_active():
-                running |= {pool.submit(_begin, work[key]): key for key in sorter.get_ready()}
+                running |= {pool.submit(under_way.run, work[key]): key for key in sorter.get_ready()}
                 if not running:
                     break  # all that is left needs something that failed
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -48,25 +52,49 @@ def in_order(work: Mapping[Key, Callable[[], None]], needs: Mapping[Key, Iterabl
                     else:
                         raise error
         except BaseException:
-            _end(pool)
+            with _deaf():
+                under_way.end()
+                pool.shutdown(cancel_futures=True)
             raise
     return failed
 
 
-def _begin(piece: Callable[[], None]) -> None:
-    if waiting.cancel.is_set():  # pressed while this one was handed to its thread
-        raise Timeout("it was not begun")
-    piece()
+class _UnderWay:
+    """What runs, counted here: a pool knows nothing of a thread whose start Ctrl-C has interrupted."""
 
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count = 0
 
-def _end(pool: ThreadPoolExecutor) -> None:
-    while True:
+    def run(self, piece: Callable[[], None]) -> None:
+        with self._changed:
+            if waiting.cancel.is_set():
+                raise Timeout("it was not begun")
+            self._count += 1
         try:
+            piece()
+        finally:
+            with self._changed:
+                self._count -= 1
+                self._changed.notify_all()
+
+    def end(self) -> None:
+        with self._changed:
             waiting.cancel.set()
-            pool.shutdown(cancel_futures=True)
-        except KeyboardInterrupt:
-            continue
+            self._changed.wait_for(lambda: not self._count)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Ctrl-C changes nothing in the body."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
         return
+    former = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def apply(plan: Plan, journal: Journal) -> int:

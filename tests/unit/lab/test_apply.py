@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -72,23 +75,28 @@ def test_an_interrupt_ends_the_waits_and_comes_through(monkeypatch: pytest.Monke
 
 
 class Pressed:
-    """Twenty pieces that can begin at once; Ctrl-C is pressed when as many run as may, and they end with their waits."""
+    """Twenty pieces that can begin at once; Ctrl-C is pressed when as many run as may, and they end a while after their waits."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun: list[Key] = []
-        self.ended: list[Key] = []
+        self.late: list[bool] = []
+        self.returned = threading.Event()
         self._full = threading.Barrier(PARALLEL + 1, timeout=10)
         monkeypatch.setattr(waiting, "cancel", threading.Event())
         monkeypatch.setattr(apply, "wait", self._press)
 
-    def work(self) -> dict[Key, Callable[[], None]]:
-        return {one: (lambda one=one: self._run(one)) for one in map(key, map(str, range(20)))}
+    def run(self, *, again: bool = False) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            in_order({one: (lambda one=one: self._piece(one, again)) for one in map(key, map(str, range(20)))}, {})
+        self.returned.set()
 
-    def _run(self, one: Key) -> None:
+    def _piece(self, one: Key, again: bool) -> None:
         self.begun.append(one)
         self._full.wait()
         assert waiting.cancel.wait(10)
-        self.ended.append(one)
+        if again:
+            os.kill(os.getpid(), signal.SIGINT)
+        self.late.append(self.returned.wait(0.1))
 
     def _press(self, *_: object, **__: object) -> None:
         self._full.wait()
@@ -97,27 +105,46 @@ class Pressed:
 
 def test_an_interrupt_starts_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     pressed = Pressed(monkeypatch)
-    with pytest.raises(KeyboardInterrupt):
-        in_order(pressed.work(), {})
+    pressed.run()
     assert len(pressed.begun) == PARALLEL
-    assert sorted(pressed.ended) == sorted(pressed.begun)
+    assert pressed.late == [False] * PARALLEL
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGINT as Python has it; what a shell has run in the background ignores it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.signal(signal.SIGINT, former) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("heard")
 def test_pressed_again_it_still_waits_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Pool(ThreadPoolExecutor):
-        presses = 2
-
-        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-            if self.presses:
-                self.presses -= 1
-                raise KeyboardInterrupt
-            super().shutdown(wait, cancel_futures=cancel_futures)
-
     pressed = Pressed(monkeypatch)
+    pressed.run(again=True)
+    assert pressed.late == [False] * PARALLEL
+
+
+def test_pressed_while_a_thread_starts_it_waits_for_that_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, returned, late = threading.Event(), threading.Event(), list[bool]()
+
+    class Pool(ThreadPoolExecutor):
+        def submit(self, *args: Any, **options: Any) -> Any:
+            super().submit(*args, **options)
+            assert begun.wait(10)
+            self._threads.clear()  # it is noted once it has started
+            raise KeyboardInterrupt
+
+    def piece() -> None:
+        begun.set()
+        late.append(returned.wait(0.1))
+
+    monkeypatch.setattr(waiting, "cancel", threading.Event())
     monkeypatch.setattr(apply, "ThreadPoolExecutor", Pool)
     with pytest.raises(KeyboardInterrupt):
-        in_order(pressed.work(), {})
-    assert len(pressed.ended) == len(pressed.begun) == PARALLEL
+        in_order({key("a"): piece}, {})
+    returned.set()
+    assert late == [False]
 
 
 def test_what_its_thread_takes_up_after_an_interrupt_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
