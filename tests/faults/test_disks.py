@@ -9,6 +9,7 @@ import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ ansible.module_utils.__path__.append(str(assets.playbooks() / "module_utils"))
 from ansible.module_utils.block_devices import Disk  # noqa: E402
 from ansible.module_utils.block_format import Refused  # noqa: E402
 
+from tests.support.disk_tools import DiskTools  # noqa: E402
 from tests.unit.playbooks.test_modules import load  # noqa: E402
 
 MIB = 1 << 20
@@ -40,6 +42,20 @@ pytestmark = pytest.mark.skipif(
 def _lvm2() -> bytes:
     label = struct.pack("<8sQII8s", b"LABELONE", 1, 0, 32, b"LVM2 001") + b"abcdef" * 6
     return bytes(512) + label
+
+
+def _xfs(tools: DiskTools, device: str) -> None:
+    tools.run("mkfs.xfs", "--unsupported", "-q", device)  # a smaller one than it thinks wise
+
+
+def _luks(kind: str, tools: DiskTools, device: str) -> None:
+    quick = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
+    tools.run("cryptsetup", "-q", "luksFormat", "--type", kind, *quick, device, "-", given=b"a passphrase")
+
+
+def _lvm(tools: DiskTools, device: str) -> None:
+    config = f'devices{{use_devicesfile=0}} backup{{backup=0 archive=0}} global{{locking_dir="{tools.folder}"}}'
+    tools.run("lvm", "pvcreate", "--yes", "--config", config, device)
 
 
 def _raid() -> bytes:
@@ -65,7 +81,6 @@ def _bytes(content: bytes) -> Callable[[Path], None]:
 
 KINDS: dict[str, Callable[[Path], None]] = {
     "ext4 without a partition": _made_by("mkfs.ext4", "-q", "-F"),
-    "xfs": _made_by("mkfs.xfs", "-q"),
     "btrfs": _bytes(bytes(65536 + 64) + b"_BHRfS_M"),
     "xfs, its first words only": _bytes(b"XFSB" + struct.pack(">IQ", 4096, SIZE // 4096)),
     "swap": _made_by("mkswap"),
@@ -77,6 +92,13 @@ KINDS: dict[str, Callable[[Path], None]] = {
     "random bytes": _bytes(os.urandom(5000)),
     "random bytes far in": _bytes(bytes(40 * MIB) + os.urandom(10)),
 }
+REAL: dict[str, Callable[[DiskTools, str], None]] = {
+    "xfs": _xfs,
+    "LVM2": _lvm,
+    "LUKS1": partial(_luks, "luks1"),
+    "LUKS2": partial(_luks, "luks2"),
+}
+"""The same by the programs that people use for it; LVM's takes devices only."""
 FILESYSTEMS = {"ext4 without a partition", "xfs", "btrfs"}
 """Those that can be mounted as they are."""
 
@@ -132,6 +154,27 @@ def test_what_is_there_stays_on_a_real_device(tmp_path: Path, kind: str) -> None
     KINDS[kind](path)
     before = _digest(path)
     with _loop(path) as device:
+        if kind in FILESYSTEMS:
+            _prepare(device)
+        else:
+            with pytest.raises(Refused, match="never formats"):
+                _prepare(device)
+    assert _digest(path) == before
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> DiskTools:
+    return DiskTools.fetched(tmp_path_factory.mktemp("tools"))
+
+
+@pytest.mark.nodes
+@pytest.mark.parametrize("kind", REAL)
+def test_what_the_real_programs_wrote_stays(tmp_path: Path, tools: DiskTools, kind: str) -> None:
+    path = _sparse(tmp_path / "disk")
+    with _loop(path) as device:
+        REAL[kind](tools, device)
+        os.sync()
+        before = _digest(path)
         if kind in FILESYSTEMS:
             _prepare(device)
         else:
