@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from chiops.bench.mounts import Mounts
@@ -46,9 +48,13 @@ def test_a_benchmark_has_mounts_of_its_own_that_it_empties_and_leaves_none(lab: 
     assert not succeeds(lab.node, LEFT)
 
 
-def test_a_backend_that_is_not_there_says_so_and_leaves_nothing(lab: Lab) -> None:
-    with pytest.raises(RemoteFailed, match=r"mountpoint-s3 is not on .*: no distribution has a package of it"):
-        Mounts(Ssh(lab.node), lab.access, ["mountpoint-s3"]).__enter__()
+def test_a_backend_that_is_not_there_says_so_and_stops_no_other(lab: Lab) -> None:
+    with Mounts(Ssh(lab.node), lab.access, ["mountpoint-s3", "rclone"]) as mounts:
+        assert list(mounts.missing) == ["mountpoint-s3"]
+        assert re.search(
+            r"mountpoint-s3 is not on .*: no distribution has a package of it", mounts.missing["mountpoint-s3"]
+        )
+        assert files(lab, mounts.path("rclone")) == sorted(FILES)
     assert not succeeds(lab.node, LEFT)
 
 

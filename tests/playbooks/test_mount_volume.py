@@ -171,8 +171,9 @@ def test_a_container_with_a_folder_of_it_is_named(bench: Bench) -> None:
 
 def test_a_services_own_namespace_does_not_hold_it(bench: Bench) -> None:
     """It gets what the node mounts and unmounts."""
-    bench.root("systemd-run --quiet --unit private-tmp -p PrivateTmp=yes sleep 600")
-    bench.root(f"nsenter -m -t $(pgrep -x sleep) mountpoint -q {PATH}")
+    # exec: it is there, in its namespace, when this returns
+    bench.root("systemd-run --quiet --unit private-tmp -p Type=exec -p PrivateTmp=yes sleep 600")
+    bench.root(f"nsenter -m -t $(systemctl show --value -p MainPID private-tmp) mountpoint -q {PATH}")
     assert bench.unmount().changed > 0
     bench.root("systemctl stop private-tmp")
     bench.mount()
