@@ -40,7 +40,7 @@ done
 
 
 class Arguments(threading.Thread):
-    """Collects the arguments of all processes of this machine, nodes included, some fifty times a second."""
+    """Collects the arguments of all processes of this machine, nodes included, some twenty times a second."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -48,7 +48,7 @@ class Arguments(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
-        while not self._ended.wait(0.02):
+        while not self._ended.wait(0.05):
             for entry in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
                     self.seen.add(entry.read_bytes())
