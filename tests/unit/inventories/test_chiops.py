@@ -46,7 +46,7 @@ def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_servers_are_hosts_and_labs_are_groups(listed: Any) -> None:
-    lab = LabStatus("object-lab", "local", "up", (server("node-1", "192.0.2.7"), Part("bucket", "b", "ready")))
+    lab = LabStatus("object-lab", "local", "up", parts=(server("node-1", "192.0.2.7"), Part("bucket", "b", "ready")))
     got = listed(lab)
     assert got["object_lab"] == {"hosts": ["node-1"]}
     host = got["_meta"]["hostvars"]["node-1"]
@@ -56,14 +56,16 @@ def test_servers_are_hosts_and_labs_are_groups(listed: Any) -> None:
 
 
 def test_servers_that_are_not_up_and_labs_that_do_not_answer_are_left_out(listed: Any) -> None:
-    got = listed(LabStatus("a", "local", "up", (server("node-1", ""),)), LabStatus("b", "CHI@TACC", "up", problem="no"))
+    got = listed(
+        LabStatus("a", "local", "up", parts=(server("node-1", ""),)), LabStatus("b", "CHI@TACC", "up", problem="no")
+    )
     assert got == {"_meta": {"hostvars": {}}}
 
 
 def test_servers_of_one_name_are_told_apart(listed: Any) -> None:
     got = listed(
-        LabStatus("a", "local", "up", (server("node", "192.0.2.7"),)),
-        LabStatus("2b", "local", "up", (server("node", "192.0.2.8"),)),
+        LabStatus("a", "local", "up", parts=(server("node", "192.0.2.7"),)),
+        LabStatus("2b", "local", "up", parts=(server("node", "192.0.2.8"),)),
     )
     assert got["a"]["hosts"] == ["a.node"]
     assert got["_2b"]["hosts"] == ["2b.node"]
