@@ -6,7 +6,6 @@ At points all along the way, and where it hurts: in a wait that would take half 
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Done
-from tests.support.fast_lab import NAME, assert_down, assert_up, others, ours
+from tests.support.fast_lab import NAME, assert_down, assert_up
 from tests.support.held import Held
 from tests.support.runs import PURGE, UNKNOWN_LAB, UP, Runs
 
@@ -54,17 +53,7 @@ def test_up_is_interrupted_all_along(runs: Runs, told: Callable[[str], None]) ->
     def trial(folder: Path, point: str) -> None:
         assert_told(runs.run(folder, *UP, press=point, codes=(INTERRUPTED,)), UP)
         assert_over(folder)
-        second = folder.with_name(f"{folder.name}-down")
-        shutil.copytree(folder, second)
-        try:
-            runs.run(folder, *UP)
-            assert_up(folder)
-            made = bool(ours(second))
-            runs.run(second, *DOWN, codes=(0,) if made else (0, UNKNOWN_LAB))
-            assert_down(second)
-            assert others(second) == runs.before
-        finally:
-            shutil.rmtree(second)
+        runs.comes_right(folder, DOWN)
 
     runs.at_each(points, runs.fresh, trial)
     told(f"up: interrupted at {len(points)} points; each followed by up, and by down")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.cli import Done
-from tests.support.fast_lab import NAME, assert_up, furnish, in_memory, others, put_objects
+from tests.support.fast_lab import NAME, assert_down, assert_up, furnish, in_memory, others, ours, put_objects
 from tests.support.forge import Forge
 
 PLAN = ("plan", "lab.yaml", "--site", "fast")
@@ -79,6 +79,20 @@ class Runs:
         found = (folder / "points").read_text().splitlines()
         assert len(set(found)) == len(found)
         return found
+
+    def comes_right(self, folder: Path, down: Sequence[str]) -> None:
+        """After an `up` that was ended: another completes the lab and, in a copy of the folder, ``down`` takes all of it."""
+        second = folder.with_name(f"{folder.name}-down")
+        shutil.copytree(folder, second)
+        try:
+            self.run(folder, *UP)
+            assert_up(folder)
+            made = bool(ours(second))
+            self.run(second, *down, codes=(0,) if made else (0, UNKNOWN_LAB))
+            assert_down(second)
+            assert others(second) == self.before
+        finally:
+            shutil.rmtree(second)
 
     def at_each(self, points: Sequence[str], origin: Path, trial: Callable[[Path, str], None]) -> None:
         """Make a trial of each point, in a folder of its own that is like ``origin``; what is not ours may not change."""
