@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from chiops.cloud.base import Cloud, FloatingIp, Server
-from chiops.errors import Conflict, NotFound
+from chiops.cloud.base import Cloud, FloatingIp, ReservationRequest, Server
+from chiops.errors import Conflict, InvalidRequest, NotFound
 from tests.support.nodes import as_root, node_at, port_answers, wait_ssh
 from tests.support.poll import wait_for
 from tests.support.scratch import Scratch
@@ -116,3 +116,30 @@ def test_what_is_unknown_is_not_found(cloud: Cloud, scratch: Scratch, shared_ser
         with pytest.raises(NotFound):
             ask()
     assert listed(cloud, address.id).server_id == ""
+
+
+def test_what_a_lease_booked_leads_to_a_server_and_goes_with_the_lease(
+    cloud: Cloud, scratch: Scratch, shared_server: Server
+) -> None:
+    """Or the cloud says that it books none, and nothing is booked."""
+    before = {found.id for found in cloud.leases.list()}
+    try:
+        lease = scratch.ready(scratch.book(ReservationRequest(kind="virtual:floatingip", amount=2)))
+    except InvalidRequest:
+        assert {found.id for found in cloud.leases.list()} == before
+        return
+    (reservation,) = lease.reservations
+    assert (reservation.kind, reservation.amount) == ("virtual:floatingip", 2)
+    along = [found for found in cloud.network.floating_ips() if found.reservation_id == reservation.id]
+    assert len({found.address for found in along}) == 2
+    assert {(found.server_id, found.mark) for found in along} == {("", None)}, "their lease has the mark"
+    bound = cloud.network.bind_floating_ip(along[0].id, shared_server.id)
+    assert (bound.server_id, bound.reservation_id) == (shared_server.id, reservation.id)
+    assert cloud.compute.get(shared_server.id).floating_address == bound.address
+    cloud.leases.delete(lease.id)
+    wait_for(
+        "the lease's addresses gone",
+        lambda: {found.id for found in cloud.network.floating_ips()}.isdisjoint(found.id for found in along),
+        within=scratch.target.patience,
+    )
+    assert cloud.compute.get(shared_server.id).floating_address == ""

@@ -67,11 +67,14 @@ class Scratch:
 
     def lease(self, *, lasts: timedelta = timedelta(hours=2), flavor: str, amount: int = 1) -> Lease:
         """A lease with a flavor reservation, accepted but perhaps not ready."""
+        return self.book(ReservationRequest(kind="flavor:instance", flavor=flavor, amount=amount), lasts=lasts)
+
+    def book(self, *wanted: ReservationRequest, lasts: timedelta = timedelta(hours=2)) -> Lease:
+        """A lease of whatever, accepted but perhaps not ready."""
         end = (datetime.now(UTC) + lasts).replace(microsecond=0)
         if self.target.lease_step >= 60:
             end = end.replace(second=0) + timedelta(minutes=1)
-        wanted = ReservationRequest(kind="flavor:instance", flavor=flavor, amount=amount)
-        lease = self.cloud.leases.create(self.name("lease"), end=end, reservations=[wanted], mark=self.mark)
+        lease = self.cloud.leases.create(self.name("lease"), end=end, reservations=wanted, mark=self.mark)
         get = self.cloud.leases.get
 
         def ended_or_gone() -> Lease:
@@ -85,7 +88,10 @@ class Scratch:
 
     def ready_lease(self, *, lasts: timedelta = timedelta(hours=2), flavor: str, amount: int = 1) -> Lease:
         """A lease whose reservations can be used."""
-        lease = self.lease(lasts=lasts, flavor=flavor, amount=amount)
+        return self.ready(self.lease(lasts=lasts, flavor=flavor, amount=amount))
+
+    def ready(self, lease: Lease) -> Lease:
+        """The lease, once its reservations can be used."""
         return wait_for(
             f"{lease.name} ready",
             lambda: self.cloud.leases.get(lease.id),

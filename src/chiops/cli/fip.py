@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,7 @@ from chiops.cli.shown import ForLabOption, document, whose
 from chiops.output import emit
 
 if TYPE_CHECKING:
-    from chiops.cloud.base import FloatingIp
+    from chiops.cloud.base import FloatingIp, Lease
     from chiops.ops.desk import Desk
 
 app = group("fip", "Floating IPs: addresses that are reached from outside.")
@@ -23,22 +24,24 @@ ServerArgument = Annotated[str, typer.Argument(metavar="SERVER", help="The serve
 @command(app, "list", epilog="Example: chiops fip list")
 def list_() -> None:
     """List the project's floating IPs and where they lead."""
+    from chiops.ops import addresses
     from chiops.ops.desk import opened
 
     with opened(options.site) as desk:
         seen = desk.look("floating_ips", "servers")
+        leases = addresses.booked(desk, seen.floating_ips)
         names = {server.id: server.name for server in seen.servers}
         rows = [
             {
                 "address": one.address,
                 "server": names.get(one.server_id, one.server_id),
                 "status": one.status,
-                "whose": whose(desk, one),
+                "whose": f"yours, lease {leases[one.id].name}" if one.id in leases else whose(desk, one),
                 "id": one.id,
             }
             for one in seen.floating_ips
         ]
-        shown = [document(desk, one, server=names.get(one.server_id, "")) for one in seen.floating_ips]
+        shown = [_document(desk, one, leases, server=names.get(one.server_id, "")) for one in seen.floating_ips]
     emit(shown, options.output, table=rows, text="" if rows else "No floating IPs.")
 
 
@@ -89,4 +92,13 @@ def delete(address: AddressArgument) -> None:
 
 
 def _emit(desk: Desk, address: FloatingIp, words: str) -> None:
-    emit(document(desk, address), options.output, text=f"{address.address}{words}")
+    from chiops.ops import addresses
+
+    shown = _document(desk, address, addresses.booked(desk, [address]))
+    emit(shown, options.output, text=f"{address.address}{words}")
+
+
+def _document(desk: Desk, address: FloatingIp, leases: Mapping[str, Lease], **more: object) -> dict[str, object]:
+    """As JSON shows it; what a lease of ours booked is ours, too."""
+    shown = document(desk, address, **more)
+    return {**shown, "ours": True, "lease": leases[address.id].name} if address.id in leases else {**shown, "lease": ""}

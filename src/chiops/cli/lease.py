@@ -39,17 +39,18 @@ def list_(
 
 @command(app, "show", epilog="Example: chiops lease show lease-block-netID")
 def show(name: NameArgument) -> None:
-    """Show a lease: what it books, the time left, and the servers that go when it ends."""
+    """Show a lease: what it books, the time left, and the servers and addresses that go when it ends."""
     from chiops.ops import leases
     from chiops.ops.desk import opened
     from chiops.resources.lease import servers_on
 
     with opened(options.site) as desk:
-        seen = desk.look("leases", "servers")
+        seen = desk.look("leases", "servers", "floating_ips")
         found = leases.find(desk, seen.leases, name)
         servers = [server.name for server in servers_on(found, seen.servers)]
-        row = {**_row(desk, found), "servers": ", ".join(servers)}
-        shown = document(desk, found, seconds_left=_seconds(found), servers=servers)
+        addresses = [one.address for one in leases.addresses_of(found, seen.floating_ips)]
+        row = {**_row(desk, found), "servers": ", ".join(servers), "addresses": ", ".join(addresses)}
+        shown = document(desk, found, seconds_left=_seconds(found), servers=servers, addresses=addresses)
     emit(shown, options.output, table=[row], text=found.fault)
 
 

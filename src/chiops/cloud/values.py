@@ -206,10 +206,14 @@ class Server(Resource):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloatingIp(Resource):
-    """A floating IP; ``name`` is its address, ``server_id`` empty while unbound."""
+    """A floating IP; ``name`` is its address, ``server_id`` empty while unbound.
+
+    ``reservation_id`` names the part of a lease that it was booked with; it then comes and goes with that lease.
+    """
 
     address: str
     server_id: str = ""
+    reservation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from chiops import progress
 from chiops.cloud.base import Attachment, Bucket
-from chiops.errors import ChiopsError, NotFound, Timeout
+from chiops.errors import ChiopsError, NotFound, NotOurs, Timeout
 from chiops.lab.apply import in_order, raise_first
 from chiops.lab.journal import Journal
 from chiops.lab.release import Release, release
@@ -15,6 +15,7 @@ from chiops.lab.survey import PARTS, Doomed, Teardown
 from chiops.lab.wanted import KINDS, Key
 from chiops.ops.buckets import purge_bucket
 from chiops.resources import waiting
+from chiops.resources.kind import Workbench
 
 LISTED_TIMEOUT_S = 30.0
 """How long a list may still show what is gone."""
@@ -90,5 +91,17 @@ def _take(teardown: Teardown, doomed: Doomed, journal: Journal) -> None:
         if isinstance(doomed.found, Bucket):
             # Also one that counts no objects: old versions and unfinished uploads are not counted.
             with suppress(NotFound):  # deleted by other hands since it was looked at
-                purge_bucket(bench.cloud, doomed.found, task)
+                purge_bucket(bench.cloud, _certain(doomed.found, bench), task)
         kind.take(doomed.found, bench)
+
+
+def _certain(bucket: Bucket, bench: Workbench) -> Bucket:
+    """The bucket, if it is the lab's, asked again where only our memory says so.
+
+    Raises:
+        NotOurs: one of that name was made anew since.
+    """
+    found = bench.cloud.objects.get(bucket.name) if bucket.fault else bucket
+    if found.mark != bench.mark:
+        raise NotOurs(f"the bucket {bucket.name} is not the lab's any more", todo="it stays as it is")
+    return found

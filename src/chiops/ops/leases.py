@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from chiops import progress
-from chiops.cloud.base import Lease, Reservation, ReservationRequest, Server, State
+from chiops.cloud.base import FloatingIp, Lease, Reservation, ReservationRequest, Server, State
 from chiops.errors import CloudError, Conflict, NotOurs, UsageError
 from chiops.names import format_duration
 from chiops.ops import hosts, moments, resolve, shell
@@ -198,8 +198,15 @@ def delete(desk: Desk, word: str, confirm: Confirm) -> Ended:
                 desk.cloud.compute.get, server.id, what=f"server {server.name}", timeout_s=GONE_TIMEOUT_S
             )
             shell.forget(desk, server)
-    addresses = tuple(ip.address for ip in seen.floating_ips if ip.server_id in ids)
+    along = addresses_of(lease, seen.floating_ips)
+    addresses = tuple(ip.address for ip in seen.floating_ips if ip.server_id in ids and ip not in along)
     return Ended(lease, tuple(doomed), addresses)
+
+
+def addresses_of(lease: Lease, addresses: Iterable[FloatingIp]) -> list[FloatingIp]:
+    """The addresses that it booked, which go with it."""
+    booked = {item.id for item in lease.reservations}
+    return [one for one in addresses if one.reservation_id in booked]
 
 
 def _question(lease: Lease, doomed: Sequence[Server], volumes: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chiops.cloud.base import Mark, SecurityGroup, Server, State, Volume
-from chiops.errors import ChiopsError, Conflict, Declined, NotFound
+from chiops.errors import ChiopsError, Conflict, Declined, NotFound, NotOurs
 from chiops.lab import down as downs
 from chiops.lab import release, session, teardown
 from chiops.lab.journal import Journal
@@ -17,7 +17,8 @@ from chiops.lab.survey import Purge, Teardown
 from chiops.lab.wanted import Key
 from chiops.ops import buckets
 from chiops.s3.purge import Purged
-from tests.support.memory import Memory
+from tests.support import memory as memories
+from tests.support.memory import ME, Memory
 from tests.unit.lab.labs import ALL, DATA, agree, bring_up, nobody, take_down, write
 
 
@@ -82,6 +83,29 @@ def test_a_bucket_is_emptied_with_its_key_before_both_go(
     monkeypatch.setattr(teardown, "purge_bucket", purge)
     take_down(bucket=True, volume=True)
     assert memory.count() == {}
+
+
+@pytest.mark.parametrize("now", [None, Mark("x", "somebody"), Mark("another", ME.user_id)])
+def test_a_bucket_that_was_made_anew_since_is_not_emptied(
+    lab: str, memory: Memory, monkeypatch: pytest.MonkeyPatch, now: Mark | None
+) -> None:
+    emptied: list[object] = []
+    monkeypatch.setattr(teardown, "purge_bucket", lambda *_: emptied.append(1))
+    found = memory.find("bucket", "bucket-x")
+    listed = replace(found, fault="it was not read")
+    monkeypatch.setattr(memories._Objects, "list", lambda _: [listed])
+    memory.change("bucket", "bucket-x", mark=now)
+    with pytest.raises(NotOurs, match="not the lab's any more"):
+        take_down(bucket=True, volume=True)
+    assert emptied == []
+    assert memory.find("bucket", "bucket-x").mark == now
+
+
+def test_a_bucket_that_can_be_read_again_goes(lab: str, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teardown, "purge_bucket", lambda *_: None)
+    memory.change("bucket", "bucket-x", fault="it was not read")
+    take_down(bucket=True, volume=True)
+    assert memory.of("bucket") == {}
 
 
 def test_a_bucket_that_goes_while_it_is_emptied_is_no_error(

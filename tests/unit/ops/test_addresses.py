@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from chiops.cloud.base import SiteFacts
-from chiops.errors import Conflict
+from chiops.cloud.base import Reservation, SiteFacts
+from chiops.errors import Conflict, NotOurs
 from chiops.ops import addresses
 from chiops.ops.desk import Desk
 from tests.support.memory import SITE, Memory
-from tests.support.things import LABS, MINE, THEIRS, address, server
+from tests.support.things import LABS, MINE, THEIRS, address, lease, server
 
 
 @pytest.fixture
@@ -66,3 +66,45 @@ def test_a_server_that_has_an_address_gets_no_second(memory: Memory) -> None:
     memory.of("server")["id-n"] = server(floating_address="192.0.2.9")
     with pytest.raises(Conflict, match="has the address"):
         addresses.create(at(memory), "n")
+
+
+def book(memory: Memory, **changes: object) -> None:
+    """A lease of ours with one address, made by Blazar and thus without a mark, and the reservation of a server."""
+    ip = Reservation(id="r-ip", kind="virtual:floatingip", status="active")
+    memory.of("lease")["id-l"] = lease(**{"reservations": (*lease().reservations, ip), **changes})
+    memory.of("floating_ip")["booked"] = address(id="booked", mark=None, reservation_id="r-ip")
+
+
+def test_what_the_servers_lease_booked_is_bound_before_a_spare(memory: Memory) -> None:
+    book(memory)
+    memory.of("floating_ip")["spare"] = address(id="spare", mark=MINE)
+    assert addresses.create(at(memory), "n").id == "booked"
+
+
+def test_what_another_lease_booked_is_for_those_who_name_it(memory: Memory) -> None:
+    book(memory, id="id-other", reservations=(Reservation(id="r-ip", kind="virtual:floatingip", status="active"),))
+    assert addresses.create(at(memory), "n").id != "booked"
+    memory.of("server")["id-m"] = server("m")
+    assert addresses.bind(at(memory), "booked", "m").server_id == "id-m"
+    assert addresses.unbind(at(memory), "booked").server_id == ""
+
+
+def test_what_a_lease_booked_is_not_given_back(memory: Memory) -> None:
+    book(memory)
+    with pytest.raises(Conflict, match="booked with the lease l"):
+        addresses.delete(at(memory), "booked", lambda _: None)
+    assert "booked" in memory.of("floating_ip")
+
+
+def test_what_anothers_lease_booked_is_theirs(memory: Memory) -> None:
+    book(memory, mark=THEIRS)
+    with pytest.raises(NotOurs):
+        addresses.bind(at(memory), "booked", "n")
+    with pytest.raises(NotOurs):
+        addresses.delete(at(memory), "booked", lambda _: None)
+    assert addresses.create(at(memory), "n").id != "booked"
+
+
+def test_leases_are_not_asked_for_where_no_address_was_booked(memory: Memory) -> None:
+    addresses.create(at(memory), "n")
+    assert "leases.list" not in memory.requests

@@ -170,7 +170,15 @@ def _address(item: Any, server_id: str | None = None) -> FloatingIp:
         created=times.parse(item.created_at),
         address=address,
         server_id=server_id,
+        reservation_id=_reservation(item.tags),
     )
+
+
+def _reservation(tags: object) -> str:
+    """Which reservation an address was made for: Blazar's word is two tags, ``blazar`` and ``reservation:ID``."""
+    words = [told.text(tag) for tag in tags] if isinstance(tags, list | tuple) else []
+    found = [word.removeprefix("reservation:") for word in words if word.startswith("reservation:")]
+    return found[0] if "blazar" in words and found else ""
 
 
 def _has_ipv4(port: Any) -> bool:

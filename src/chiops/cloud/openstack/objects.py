@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -19,7 +20,7 @@ from chiops.cloud.openstack.errors import NoService
 from chiops.cloud.openstack.once import once
 from chiops.cloud.openstack.record import Record
 from chiops.cloud.openstack.site import Site
-from chiops.errors import Conflict, InvalidRequest, NotFound
+from chiops.errors import CloudError, Conflict, InvalidRequest, NotFound
 
 PAGE = 10_000
 SEGMENTS = "+segments"
@@ -68,8 +69,8 @@ class OpenStackObjects:
     def list(self) -> Sequence[Bucket]:
         """The project's buckets, 10 000 per request, and one request for each that this machine remembers as ours.
 
-        Counts may lag behind by a minute; ``mark`` is None for buckets that were made elsewhere: `get` knows it. A site
-        without an object store has none.
+        Counts may lag behind by a minute; ``mark`` is None for buckets that were made elsewhere: `get` knows it. One of ours
+        that can't be read says so in ``fault``, with the mark that is remembered. A site without an object store has none.
         """
         items: list[Mapping[str, Any]] = []
         if not self._address():
@@ -82,22 +83,19 @@ class OpenStackObjects:
                 if len(page) < PAGE:
                     break
         items = [item for item in items if not item["name"].endswith(SEGMENTS)]
-        names = {str(item["name"]) for item in items}
-        remembered = [name for name in self._record.all() if name in names]
-        ours = {bucket.name: bucket for bucket in self._read(remembered)}
-        return [ours.get(item["name"]) or _listed(item) for item in items]
+        remembered = self._record.all()
 
-    def _read(self, names: Sequence[str]) -> Sequence[Bucket]:
-        def read(name: str) -> Bucket | None:
+        def read(item: Mapping[str, Any]) -> Bucket:
+            name = str(item["name"])
             try:
-                return self.get(name)
+                return self.get(name) if name in remembered else _listed(item)
             except NotFound:
-                return None
+                return _listed(item)  # a listing lags behind
+            except CloudError as error:
+                return replace(_listed(item), mark=remembered[name], fault=error.sentence())
 
-        if not names:
-            return []
-        with ThreadPoolExecutor(min(8, len(names)), thread_name_prefix="buckets") as pool:
-            return [bucket for bucket in pool.map(read, names) if bucket]
+        with ThreadPoolExecutor(8, thread_name_prefix="buckets") as pool:
+            return list(pool.map(read, items))
 
     def get(self, name: str) -> Bucket:
         """One bucket, with its mark and counts. One of ours that another machine made is remembered from then on."""

@@ -138,6 +138,27 @@ def test_an_address_is_at_the_server_that_neutron_says(stub: Stub, cloud: OpenSt
     assert cloud.compute.get("s1").fixed_address == "10.0.0.5"
 
 
+@pytest.mark.parametrize(
+    ("tags", "reservation"),
+    [
+        (["blazar", "reservation:r1"], "r1"),
+        (["reservation:r1"], ""),
+        (["blazar"], ""),
+        (["mine"], ""),
+        ([], ""),
+        (None, ""),
+        ("blazar reservation:r1", ""),
+        ([7, "reservation:r1", "blazar"], "r1"),
+    ],
+)
+def test_an_address_is_of_the_reservation_that_blazars_tags_name(
+    stub: Stub, cloud: OpenStackCloud, tags: object, reservation: str
+) -> None:
+    one = {"id": "ip", "floating_ip_address": "192.0.2.7", "tags": tags}
+    stub.on("GET", "/network/v2.0/floatingips", Answer(200, {"floatingips": [one]}))
+    assert [found.reservation_id for found in cloud.network.floating_ips()] == [reservation]
+
+
 def test_a_server_is_in_the_groups_of_all_its_ports(stub: Stub, cloud: OpenStackCloud) -> None:
     ports = [
         {"id": f"p{n}", "device_id": "s1", "security_groups": groups} for n, groups in enumerate((["a", "b"], ["b"]))
@@ -312,3 +333,20 @@ def test_marks_come_through(stub: Stub, cloud: OpenStackCloud) -> None:
     stub.on("GET", "/network/v2.0/security-groups", Answer(200, {"security_groups": [group]}))
     (found,) = cloud.network.security_groups()
     assert (found.mark, found.description) == (Mark("lab-1", USER), "by hand")
+
+
+def test_a_bucket_of_ours_that_cannot_be_read_is_listed_with_its_fault(stub: Stub, cloud: OpenStackCloud) -> None:
+    names = ["one", "two", "gone", "theirs"]
+    for name in names[:3]:
+        cloud.objects._record.put(name, MARK)
+    stub.on("GET", PATHS["object-store"], Answer(200, [{"name": name, "count": 3, "bytes": 7} for name in names]))
+    ours = {f"X-Container-Meta-{key}": value for key, value in MARK.as_metadata().items()}
+    stub.on("HEAD", f"{PATHS['object-store']}/one", Answer(204, headers=ours))
+    stub.on("HEAD", f"{PATHS['object-store']}/two", Answer(403))
+    stub.on("HEAD", f"{PATHS['object-store']}/gone", Answer(404))
+    one, two, gone, theirs = cloud.objects.list()
+    assert (one.mark, one.fault) == (MARK, "")
+    assert (two.mark, two.objects, two.size_bytes) == (MARK, 3, 7)
+    assert "two" in two.fault
+    assert (gone.mark, theirs.mark) == (None, None)
+    assert stub.count("HEAD", f"{PATHS['object-store']}/theirs") == 0
