@@ -6,7 +6,7 @@ OS_CLOUD_OTHER names an entry of clouds.yaml with the other member's credentials
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -15,6 +15,8 @@ from chiops.cloud.openstack.cloud import connect
 from chiops.cloud.openstack.entries import facts_of
 from chiops.cloud.sites import sites
 from chiops.errors import CloudError, NotOurs
+from chiops.ops import addresses, buckets, groups, leases, servers, volumes
+from chiops.ops.desk import Desk
 from chiops.resources.bucket import BucketKind, BucketWanted
 from chiops.resources.credential import CredentialKind, CredentialWanted
 from chiops.resources.floating_ip import FloatingIpKind, FloatingIpWanted
@@ -104,3 +106,40 @@ def test_a_key_of_ours_is_not_reused(scratch: Scratch, other: Cloud) -> None:
     with pytest.raises(CloudError):
         other.identity.delete_ec2_credential(made.access)
     assert made.access in {item.access for item in scratch.cloud.identity.ec2_credentials()}
+
+
+def test_no_command_of_theirs_takes_what_is_ours(
+    scratch: Scratch, lease: Lease, ssh_group: SecurityGroup, shared_server: Server, other: Cloud
+) -> None:
+    volume, address, bucket = scratch.volume(), scratch.floating_ip(), scratch.bucket()
+    desk = Desk(other, SiteFacts(name=other.site, cloud="openstack"), scratch.mark.lab)
+
+    def yes(_: object) -> None:
+        """A person who agrees to everything."""
+
+    commands: dict[str, Callable[[], object]] = {
+        "lease delete": lambda: leases.delete(desk, lease.id, yes),
+        "server delete": lambda: servers.delete(desk, shared_server.id, yes),
+        "server reboot": lambda: servers.reboot(desk, shared_server.id),
+        "fip bind": lambda: addresses.bind(desk, address.id, shared_server.id),
+        "fip delete": lambda: addresses.delete(desk, address.id, yes),
+        "secgroup delete": lambda: groups.delete(desk, ssh_group.id, yes),
+        "volume delete": lambda: volumes.delete(desk, volume.id, yes),
+        "volume extend": lambda: volumes.extend(desk, volume.id, 2, growing=False),
+        "bucket purge": lambda: buckets.purge(desk, bucket.name, yes),
+        "bucket delete": lambda: buckets.delete(desk, bucket.name, yes, purge_first=True),
+    }
+    took = []
+    for name, command in commands.items():
+        try:
+            command()
+        except NotOurs:
+            continue
+        took.append(name)
+    assert took == []
+    seen = observe(scratch.cloud)
+    assert {address.id} <= {item.id for item in seen.floating_ips if not item.server_id}
+    assert {volume.id: 1} == {item.id: item.size_gib for item in seen.volumes if item.id == volume.id}
+    assert scratch.cloud.objects.get(bucket.name).mark == scratch.mark
+    assert scratch.cloud.leases.get(lease.id).state is lease.state
+    assert scratch.cloud.compute.get(shared_server.id).state is shared_server.state

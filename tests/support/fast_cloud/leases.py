@@ -72,11 +72,11 @@ class FastLeases:
 
 
 def _reserve(request: ReservationRequest) -> dict[str, object]:
+    if request.kind != "flavor:instance" or request.amount < 1:
+        raise InvalidRequest(f"{request.amount} of {request.kind} can't be reserved here")
     flavor = next((one for one in FLAVORS if request.flavor in (one.id, one.name)), None)
     if flavor is None:
         raise NotFound(f"there is no flavor {request.flavor!r}")
-    if request.kind != "flavor:instance" or request.amount < 1:
-        raise InvalidRequest(f"{request.amount} of {request.kind} can't be reserved here")
     return {"id": str(uuid.uuid4()), "amount": request.amount, "flavor_name": flavor.name}
 
 
