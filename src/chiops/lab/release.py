@@ -13,6 +13,7 @@ from chiops.lab.session import nodes
 from chiops.lab.volumes import InUse, unmount
 from chiops.ops.shell import SYNC_TIMEOUT_S
 from chiops.resources.kind import Workbench
+from chiops.resources.volume import HALTED
 
 LOGIN_TIMEOUT_S = 15.0
 """For a node whose sshd answers: a busy one takes its time."""
@@ -34,10 +35,14 @@ def release(attached: Sequence[Attachment], bench: Workbench, ask: Release) -> l
     """
     volumes = {volume.id: volume for volume in bench.seen.volumes}
     servers = {server.id: server for server in bench.seen.servers}
-    going = [one for one in attached if servers[one.server_id].state is State.DELETING]
+    going = [
+        one
+        for one in attached
+        if servers[one.server_id].state is State.DELETING or servers[one.server_id].status in HALTED
+    ]
     # One that is not running has nothing mounted.
     still = (State.DELETING, State.STOPPED, State.ENDED, State.FAILED)
-    live = [one for one in attached if servers[one.server_id].state not in still]
+    live = [one for one in attached if one not in going and servers[one.server_id].state not in still]
     if not live:
         return going
     ids = sorted({one.server_id for one in live})

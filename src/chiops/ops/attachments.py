@@ -16,10 +16,7 @@ from chiops.ops.usual import held, mount_point, our_server, usual_server
 from chiops.ops.volumes import NOUN, find
 from chiops.resources.booting import is_root_disk
 from chiops.resources.kind import Seen
-from chiops.resources.volume import AttachmentKind, AttachmentWanted, require_sound
-
-_HALTED = {"PAUSED": "unpause", "SUSPENDED": "resume", "RESCUE": "unrescue"}
-"""Servers that stand still with all they have mounted, and what has them go on. Those that are shut down have unmounted it."""
+from chiops.resources.volume import HALTED, AttachmentKind, AttachmentWanted, require_sound
 
 
 @dataclass(frozen=True)
@@ -132,8 +129,8 @@ def _let_go(desk: Desk, volume: Volume, server: Server, seen: Seen) -> None:
     if server.state is State.READY:
         shell.require_our_key(server, seen.keypairs)
         _unmount(desk, volume, server)
-    elif server.state is State.PENDING or server.status in _HALTED:
-        verb = _HALTED.get(server.status)
+    elif server.state is State.PENDING or server.status in HALTED:
+        verb = HALTED.get(server.status)
         raise Conflict(
             f"the server {server.name} is {server.status} and may have {volume.name} mounted, so it stays attached",
             todo=(f"run `openstack server {verb} {server.name}` first" if verb else "wait until the server is active")

@@ -85,8 +85,8 @@ def bench(*servers: Server, listed: Sequence[Volume] = ()) -> Workbench:
     return Workbench(cast(Cloud, None), SiteFacts(name="x", cloud="local"), MARK, seen)
 
 
-def server(name: str = "node", state: State = State.READY) -> Server:
-    return Server(id=f"id-{name}", name=name, mark=MARK, state=state)
+def server(name: str = "node", state: State = State.READY, status: str = "") -> Server:
+    return Server(id=f"id-{name}", name=name, mark=MARK, state=state, status=status)
 
 
 AT = Attachment(volume_id="id-data", server_id="id-node", device="/dev/vdb")
@@ -134,6 +134,17 @@ def test_a_no_changes_nothing(plays: Plays) -> None:
 def test_what_could_not_be_unmounted_is_not_to_be_detached(plays: Plays) -> None:
     plays.failure = RemoteFailed("it is held")
     assert release.release([AT], bench(server()), fail) == [AT]
+
+
+@pytest.mark.usefixtures("answering")
+@pytest.mark.parametrize(
+    ("status", "kept"), [("PAUSED", [AT]), ("SUSPENDED", [AT]), ("RESCUE", [AT]), ("SHUTOFF", []), ("ERROR", [])]
+)
+def test_a_server_that_stands_still_has_its_volumes_mounted_and_one_that_is_shut_off_has_not(
+    plays: Plays, status: str, kept: list[Attachment]
+) -> None:
+    assert release.release([AT], bench(server(state=State.STOPPED, status=status)), fail) == kept
+    assert plays.asked == []
 
 
 def test_a_node_that_does_not_answer_keeps_its_volume_until_it_goes(
