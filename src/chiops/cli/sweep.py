@@ -91,11 +91,13 @@ def adopt(lab: LabArgument, set_: SetOption = None) -> None:
     lines += [f"  {drift}" for drift in done.drift]
     if done.drift:
         lines.append(f"`chiops plan {lab}` shows what `up` would do about it.")
+    lines += [f"  {stray}." for stray in done.strays]
     result = {
         "lab": done.lab,
         "site": done.site,
         "settings": done.settings,
         "resources": [one.row("keep") for one in there],
         "drift": done.drift,
+        "strays": done.strays,
     }
     emit(result, options.output, text="\n".join(lines))

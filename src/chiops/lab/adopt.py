@@ -16,6 +16,7 @@ from chiops.lab.parameters import Value
 from chiops.lab.places import Places
 from chiops.lab.plan import Drift, judge
 from chiops.lab.spec import LabSpec
+from chiops.lab.strays import Stray
 from chiops.lab.survey import Purge, Teardown, survey
 from chiops.lab.sweep import with_marks
 from chiops.lab.up import portable, resolve
@@ -28,13 +29,14 @@ _NAMED = ("server", "lease", "volume", "bucket", "security_group")
 
 @dataclass(frozen=True)
 class Adopted:
-    """A lab that is known again: with which settings, what is there, and what is not as its file says."""
+    """A lab that is known again: with which settings, what is there, what is not as its file says, what that does not name."""
 
     lab: str
     site: str
     settings: Mapping[str, Value]
     found: Teardown
     drift: tuple[Drift, ...]
+    strays: tuple[Stray, ...] = ()
 
 
 def adopt(name: str, settings: Mapping[str, Value], site: str | None) -> Adopted:
@@ -69,7 +71,7 @@ def adopt(name: str, settings: Mapping[str, Value], site: str | None) -> Adopted
         journal.remember(lab.name, site=place, source=portable(lab.source), settings=lab.values)
         if not any(doomed.key.kind == "server" for doomed in (*found.go, *found.stay)):
             journal.kept(lab.name)
-    return Adopted(lab.name, place, lab.values, found, tuple(plan.drift()))
+    return Adopted(lab.name, place, lab.values, found, tuple(plan.drift()), plan.strays)
 
 
 def _observe(places: Places) -> dict[str, Workbench]:

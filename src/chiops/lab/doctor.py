@@ -16,7 +16,7 @@ from chiops.lab.journal import Journal
 from chiops.lab.loader import Lab, load
 from chiops.lab.parameters import Value
 from chiops.lab.places import Places
-from chiops.lab.plan import Drift, judge
+from chiops.lab.plan import Plan, judge
 from chiops.lab.session import nodes
 from chiops.lab.up import resolve
 from chiops.names import format_bytes
@@ -130,7 +130,7 @@ def _lab(lab: Lab, place: str) -> list[Check]:
             wanted = quota.needs(plan, bench.seen.flavors)
             checks += quota.check(lab.name, wanted, places.compute.quotas(), whole=not plan.problems)
             if any(server.mark == bench.mark for server in bench.seen.servers):
-                checks += _drift(lab, plan.drift())
+                checks += _drift(lab, plan)
                 checks += _nodes(lab, bench)
                 checks += _buckets(lab, benches[places.objects.site])
         return checks
@@ -138,11 +138,14 @@ def _lab(lab: Lab, place: str) -> list[Check]:
         return [Check(f"lab {lab.name}", "failed", error.what, error.todo or f"run `chiops up {lab.name}`")]
 
 
-def _drift(lab: Lab, drift: list[Drift]) -> list[Check]:
-    if not drift:
-        return [Check(f"{lab.name}: file", "ok", "all is as it says")]
+def _drift(lab: Lab, plan: Plan) -> list[Check]:
+    """What is not as the file says, and what is there that it does not name."""
     by_itself, told = f"run `chiops up {lab.name}`", f"see what `chiops plan {lab.name}` says of it"
-    return [Check(f"{lab.name}: file", "warning", str(one), by_itself if one.mend else told) for one in drift]
+    found = [(str(one), by_itself if one.mend else told) for one in plan.drift()]
+    found += [(one.told, f"`{one.command}` removes it") for one in plan.strays]
+    if not found:
+        return [Check(f"{lab.name}: file", "ok", "all is as it says")]
+    return [Check(f"{lab.name}: file", "warning", what, todo) for what, todo in found]
 
 
 def _nodes(lab: Lab, bench: Workbench) -> list[Check]:

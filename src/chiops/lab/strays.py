@@ -41,9 +41,14 @@ class Stray:
     detail: str
     command: str
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> str:
+        """What it is, without what removes it."""
         detail = f" ({self.detail})" if self.detail else ""
-        return f"{self.kind} {self.name}{detail}: not in the lab's file; `{self.command}` removes it"
+        return f"{self.kind} {self.name}{detail}: not in the lab's file"
+
+    def __str__(self) -> str:
+        return f"{self.told}; `{self.command}` removes it"
 
 
 def strays(wanted: Collection[Key], places: Places, benches: Mapping[str, Workbench]) -> tuple[Stray, ...]:

@@ -32,7 +32,7 @@ from chiops.cloud.base import (
     State,
     Volume,
 )
-from chiops.lab import release, status, up
+from chiops.lab import doctor, release, status, up
 from chiops.lab.places import Places
 from chiops.lab.strays import strays
 from chiops.lab.wanted import KINDS, Key
@@ -176,6 +176,20 @@ def test_they_are_no_change_and_are_told_by_plan_up_and_status(
     assert [str(stray) for stray in one.strays] == [line.removesuffix(".")]
     monkeypatch.setattr(status, "status", lambda *_, **__: [one])
     assert line in chiops("status")
+
+
+def test_they_are_told_by_doctor_and_adopt(
+    lab: str, chiops: Callable[..., str], state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(lab, WEB)
+    monkeypatch.setattr(doctor, "_nodes", lambda *_: [])
+    (found,) = [one for one in doctor.diagnose(SITE, lab) if one.name == "lab: file"]
+    assert (found.verdict, found.detail) == ("warning", "security group web: not in the lab's file")
+    assert found.todo == "`chiops secgroup delete web --site memory` removes it"
+    (state / "chiops.db").unlink()
+    assert f"  {found.detail}; {found.todo}." in chiops("adopt", lab, "--site", SITE)
+    (state / "chiops.db").unlink()
+    assert [one["name"] for one in json.loads(chiops("adopt", lab, "--site", SITE, "-o", "json"))["strays"]] == ["web"]
 
 
 def test_up_leaves_them_and_down_takes_them_with_the_rest(lab: str, memory: Memory) -> None:
