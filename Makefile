@@ -20,7 +20,8 @@ test: .venv/dev.stamp  ## Run all tests: unit, contract, playbooks, end to end
 	@$(BIN)/pytest -n auto --maxprocesses=4 $(PYTEST_ARGS)
 
 test-loaders: .venv/dev.stamp  ## Run the tests that need torch and the loaders' libraries, from the cache (gigabytes, once)
-	@PYTHONPATH=$$($(BIN)/python -m benchmarks.loading.machine) $(BIN)/pytest tests/unit/loaders tests/unit/etl $(PYTEST_ARGS)
+	@PYTHONPATH=$$($(BIN)/python -m benchmarks.loading.machine) $(BIN)/pytest -n auto --maxprocesses=2 \
+		tests/unit/loaders/test_pipelines.py tests/unit/etl/test_formats.py $(PYTEST_ARGS)
 
 soak: .venv/dev.stamp  ## Kill, fail and cut with fresh seeds for MINUTES, and print the figures
 	@$(BIN)/python -m tests.faults.soak $(SEED) $(MINUTES)

@@ -368,6 +368,9 @@ class _Objects(_Service):
         self.at.of("bucket")[name] = made = Bucket(id=name, name=name, mark=mark, objects=0, size_bytes=0)
         return made
 
+    def outpaces_s3(self, name: str) -> bool:
+        return False
+
     def purge_segments(self, name: str) -> int:
         return 0
 

@@ -12,7 +12,7 @@ from .failures import broken, short
 from .loader import Loader
 from .network import interface_towards, resolve
 from .protocol import ArmError, Channel
-from .recorder import emulate, record
+from .recorder import NoBatch, emulate, record
 from .samples import Tally
 from .traffic import Traffic
 from .usage import MemoryWatch, snapshot, spent_since
@@ -60,6 +60,8 @@ def run(config: ArmConfig, channel: Channel) -> dict[str, Any]:
                 compute=emulate(config.emulate_s, config.batch_size),
                 on_batch=count,
             )
+    except NoBatch:
+        raise short(config, delivered, expected) from None
     except (RuntimeError, OSError, KeyError, ValueError) as error:
         raise broken(error, config, delivered) from error
     spent = spent_since(

@@ -10,6 +10,10 @@ from .protocol import ArmError
 from .samples import Tally
 
 
+class NoBatch(ArmError):
+    """A pass ended before its first batch, and nothing said why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """Every raw value of all passes, in order of delivery.
@@ -91,7 +95,7 @@ def record(
             if on_batch:
                 on_batch(tally)
         if firsts[-1] == len(waits):
-            raise ArmError("the pipeline delivered no batch", "its dataset is empty")
+            raise NoBatch("the pipeline delivered no batch")
     return Recording(first_start_s, tuple(waits), tuple(tallies), tuple(computed), tuple(firsts))
 
 

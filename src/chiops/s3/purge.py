@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from chiops.cloud.base import S3Access
 from chiops.errors import CloudError, DataError
 from chiops.names import format_bytes
+from chiops.parallel import in_flight
 from chiops.s3 import client as s3
 from chiops.s3.deletion import Deleter, Entry, Outcome
 from chiops.s3.listing import entries, uploads
@@ -91,30 +92,15 @@ class _Purge:
         """Delete all that is listed now; how much that was."""
         found = 0
         self._stuck, self._refused = None, 0
+        batches = _batches(entries(self._lister, self._bucket))
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="purge") as pool:
-            running: set[Future[Outcome]] = set()
-            try:
-                for batch in _batches(entries(self._lister, self._bucket)):
-                    found += len(batch)
-                    running.add(pool.submit(self._delete, batch))
-                    running = self._collect(running, until=IN_FLIGHT - 1)
-                self._collect(running, until=0)
-            except BaseException:
-                for future in running:
-                    future.cancel()
-                raise
+            for outcome in in_flight(pool, self._delete, batches, IN_FLIGHT):
+                found += len(outcome.deleted) + len(outcome.failed)
+                self._count(outcome)
         return found + self._abort_uploads()
 
     def _delete(self, batch: list[Entry]) -> Outcome:
         return self._deleter.delete(batch, self._gate)
-
-    def _collect(self, running: set[Future[Outcome]], *, until: int) -> set[Future[Outcome]]:
-        """Take in results until at most ``until`` batches are still under way."""
-        while len(running) > until:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                self._count(future.result())
-        return running
 
     def _count(self, outcome: Outcome) -> None:
         if outcome.failed:

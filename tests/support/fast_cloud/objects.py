@@ -53,6 +53,9 @@ class FastObjects:
         on_progress(counted[0])
         return counted
 
+    def outpaces_s3(self, name: str) -> bool:
+        return False
+
     def purge_segments(self, name: str) -> int:
         return 0
 

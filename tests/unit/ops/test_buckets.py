@@ -13,7 +13,7 @@ import pytest
 from chiops import progress
 from chiops.cloud.base import Bucket as Found
 from chiops.cloud.base import Cloud, S3Access, S3Endpoint, SiteFacts
-from chiops.errors import Auth, Conflict, DataError, Declined, Timeout
+from chiops.errors import Auth, CloudError, Conflict, DataError, Declined, Timeout
 from chiops.ops import buckets
 from chiops.ops.desk import Desk
 from chiops.resources import waiting
@@ -36,6 +36,8 @@ class Store:
     held: Bucket
     count: int = 0
     deleted: list[str] = field(default_factory=list)
+    outpaces: bool = False
+    broken: Exception | None = None
 
     def endpoint(self) -> S3Endpoint:
         return self.access.endpoint
@@ -44,9 +46,14 @@ class Store:
         return Found(id=name, name=name, mark=MINE, objects=self.count, size_bytes=10 * self.count)
 
     def purge(self, name: str, on_progress: Callable[[int], None]) -> tuple[int, int]:
+        if self.broken:
+            raise self.broken
         on_progress(BULK.objects)
         self.held.entries.clear()
         return BULK.objects, BULK.bytes
+
+    def outpaces_s3(self, name: str) -> bool:
+        return self.outpaces
 
     def purge_segments(self, name: str) -> int:
         return 0
@@ -191,6 +198,35 @@ def test_where_no_key_is_taken_the_store_empties_it_itself(store: Store, key: st
         store.at.hook = refuse
     assert emptied(store) == BULK
     assert (list(store.at.of("credential")), held.entries) == (["old"], [])
+
+
+def test_the_faster_way_goes_first_and_s3_looks_for_what_it_left(store: Store, key: str, held: Bucket) -> None:
+    held.entries, held.uploads, store.outpaces = [("a", "v0")], ["half"], True
+    assert emptied(store) == BULK + Purged(uploads=1)
+    assert (held.entries, held.uploads, held.batches) == ([], [], 0)
+
+
+@pytest.mark.parametrize("error", [CloudError("it knows no bulk-delete"), Timeout("it did not answer"), Auth("no")])
+def test_where_the_faster_way_fails_s3_does_it(store: Store, key: str, held: Bucket, error: Exception) -> None:
+    held.entries, store.outpaces, store.broken = [("a", "v0"), ("b", "v1")], True, error
+    assert emptied(store) == Purged(2, 20)
+
+
+def test_what_would_not_go_the_faster_way_is_told_with_what_went(store: Store, key: str, held: Bucket) -> None:
+    held.entries, store.outpaces, store.broken = [("a", "v0")], True, DataError("7 are gone, 1 would not go")
+    with pytest.raises(DataError, match="7 are gone"):
+        emptied(store)
+    assert held.entries
+
+
+def test_the_faster_way_without_any_key(store: Store, held: Bucket) -> None:
+    def refuse(request: str) -> None:
+        if request == "identity.create_ec2_credential":
+            raise Auth("an application credential gets no key")
+
+    store.at.hook, store.outpaces = refuse, True
+    held.entries = [("a", "v0")]
+    assert emptied(store).objects == 2 * BULK.objects  # the fake deletes as many each time
 
 
 def test_what_went_before_a_key_was_revoked_counts(store: Store, key: str, held: Bucket) -> None:

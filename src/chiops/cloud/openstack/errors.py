@@ -117,6 +117,7 @@ _STATUS: dict[int, tuple[type[CloudError], str]] = {
     409: (Conflict, ""),
     413: (Transient, "try again in a minute, the service limits how often it may be asked"),
     429: (Transient, "try again in a minute, the service limits how often it may be asked"),
+    498: (Transient, "try again in a minute, the service limits how often it may be asked"),  # Swift's ratelimit
 }
 
 

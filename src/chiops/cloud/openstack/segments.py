@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from chiops import progress
-from chiops.cloud.openstack.emptying import BATCH, Swift
 from chiops.cloud.openstack.site import Site
+from chiops.cloud.openstack.swift import PAGE, Swift
 from chiops.errors import NotFound
 
 SUFFIX = "_segments"
@@ -49,8 +49,8 @@ def purge(site: Site, bucket: str) -> int:
                 if parts is None:
                     untold += 1
                     continue
-                for begin in range(0, len(parts), BATCH):
-                    gone += swift.delete(parts[begin : begin + BATCH])
+                for begin in range(0, len(parts), PAGE):
+                    gone += swift.delete(parts[begin : begin + PAGE])
     if untold:
         progress.say(
             f"parts of {untold:,} large objects of {bucket} stay in {container}: this object store does not say which they are"
@@ -63,7 +63,7 @@ def purge(site: Site, bucket: str) -> int:
 def _pages(site: Site, api: Any, container: str, prefix: str = "") -> Iterator[Sequence[dict[str, Any]]]:
     marker = ""
     while True:
-        query = f"format=json&limit={BATCH}&prefix={quote(prefix, safe='')}&marker={quote(marker, safe='')}"
+        query = f"format=json&limit={PAGE}&prefix={quote(prefix, safe='')}&marker={quote(marker, safe='')}"
         with site.doing(f"listing {container}"):
             page: Sequence[dict[str, Any]] = api.get(f"/{quote(container, safe='')}?{query}").json()
         if not page:

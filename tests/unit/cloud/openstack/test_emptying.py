@@ -9,7 +9,8 @@ import pytest
 
 from chiops.cloud.openstack.cloud import OpenStackCloud
 from chiops.cloud.openstack.emptying import empty
-from chiops.errors import Auth, CloudError, DataError, NotFound
+from chiops.errors import Auth, CloudError, DataError, NotFound, Transient
+from chiops.s3.deletion import ATTEMPTS
 from tests.unit.cloud.openstack.stub import PATHS, Answer, Stub
 
 ACCOUNT = PATHS["object-store"]
@@ -81,6 +82,65 @@ def test_a_batch_that_is_refused_as_a_whole_is_told(stub: Stub, cloud: OpenStack
     holding(stub, "a", "b", **{"Number Deleted": 0, "Number Not Found": 0, "Response Status": "502 Bad Gateway"})
     with pytest.raises(DataError, match=r"0 objects .* are gone, 2 would not go, such as 'a': 502 Bad Gateway"):
         empty(cloud._site, "b")
+
+
+def test_more_than_a_request_takes_goes_side_by_side(stub: Stub, cloud: OpenStackCloud) -> None:
+    held = holding(stub, *(f"{number:04}" for number in range(730)), page=300)
+    counts: list[int] = []
+    assert empty(cloud._site, "b", counts.append) == (730, 7300)
+    assert (held, counts[-1], counts) == ([], 730, sorted(counts))
+    assert stub.count("POST", ACCOUNT) == 8, "three for each full page, two for the last of 130"
+
+
+@pytest.mark.parametrize("status", [429, 498, 503])
+def test_one_that_is_overloaded_is_asked_again_more_slowly(stub: Stub, cloud: OpenStackCloud, status: int) -> None:
+    held = holding(stub, "a", "b")
+    refusals, pauses = [Answer(status)] * 3, list[float]()
+    deleted = stub.handlers["POST", ACCOUNT]
+    stub.on("POST", ACCOUNT, lambda request: refusals.pop() if refusals else deleted(request))
+    assert empty(cloud._site, "b", sleep=pauses.append) == (2, 20)
+    assert (held, pauses) == ([], [0.5, 1.0, 2.0])
+
+
+def test_one_that_stays_overloaded_is_told(stub: Stub, cloud: OpenStackCloud) -> None:
+    holding(stub, "a")
+    stub.on("POST", ACCOUNT, Answer(503))
+    with pytest.raises(Transient):
+        empty(cloud._site, "b", sleep=nothing_more)
+    assert stub.count("POST", ACCOUNT) == ATTEMPTS
+
+
+@pytest.mark.parametrize("lost", [Answer(503), Answer(200, lost=True)], ids=["503", "closed"])
+def test_what_went_counts_when_the_answer_is_lost(stub: Stub, cloud: OpenStackCloud, lost: Answer) -> None:
+    held = holding(stub, "a", "b")
+    deleted, answers = stub.handlers["POST", ACCOUNT], [lost]
+
+    def once(request: dict[str, Any]) -> Answer:
+        answer = deleted(request)
+        return answers.pop() if answers else answer
+
+    stub.on("POST", ACCOUNT, once)
+    assert empty(cloud._site, "b", sleep=nothing_more) == (2, 20)
+    assert held == []
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "faster"),
+    [
+        ("/v1/AUTH_p", {}, True),
+        ("/v1/AUTH_p", {"X-Versions-Enabled": "False"}, True),
+        ("/v1/AUTH_p", {"X-Versions-Enabled": "True"}, False),
+        ("/v1/AUTH_p", {"X-Versions-Location": "old"}, False),
+        ("/v1/AUTH_p", {"X-History-Location": "old"}, False),
+        ("/swift/v1/AUTH_p", {}, False),
+    ],
+)
+def test_swifts_own_way_is_the_faster_one_at_swift_where_no_versions_are_kept(
+    stub: Stub, cloud: OpenStackCloud, monkeypatch: pytest.MonkeyPatch, url: str, headers: dict[str, str], faster: bool
+) -> None:
+    monkeypatch.setattr(cloud.objects, "_address", lambda: f"http://store{url}")
+    stub.on("HEAD", f"{ACCOUNT}/b", Answer(204, headers=headers))
+    assert cloud.objects.outpaces_s3("b") is faster
 
 
 def test_a_swift_without_bulk_delete_says_so(stub: Stub, cloud: OpenStackCloud) -> None:
