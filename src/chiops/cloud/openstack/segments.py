@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 from chiops import progress
 from chiops.cloud.openstack.site import Site
 from chiops.cloud.openstack.swift import PAGE, Swift
-from chiops.errors import NotFound
+from chiops.errors import Conflict, NotFound
 
 SUFFIX = "_segments"
 ASKED_AT_ONCE = 8
@@ -56,7 +56,11 @@ def purge(site: Site, bucket: str) -> int:
             f"parts of {untold:,} large objects of {bucket} stay in {container}: this object store does not say which they are"
         )
     if gone:
-        api.delete(f"/{quote(container, safe='')}", raise_exc=False)  # refused as long as there is anything in it
+        with (
+            suppress(NotFound, Conflict),
+            site.doing(f"deleting {container}"),
+        ):  # refused as long as there is anything in it
+            api.delete(f"/{quote(container, safe='')}")
     return gone
 
 

@@ -14,7 +14,7 @@ from chiops.cloud.base import Mark, State
 from chiops.cloud.openstack.cloud import OpenStackCloud
 from chiops.cloud.openstack.leases import lease
 from chiops.cloud.openstack.volumes import volume
-from chiops.errors import Ambiguous, Auth, Conflict, InvalidRequest, NotFound, Stuck
+from chiops.errors import Ambiguous, Auth, Conflict, InvalidRequest, NotFound, Stuck, Timeout, Transient
 from tests.unit.cloud.openstack.conftest import MARK
 from tests.unit.cloud.openstack.stub import PATHS, PROJECT, USER, Answer, Stub
 
@@ -350,3 +350,22 @@ def test_a_bucket_of_ours_that_cannot_be_read_is_listed_with_its_fault(stub: Stu
     assert "two" in two.fault
     assert (gone.mark, theirs.mark) == (None, None)
     assert stub.count("HEAD", f"{PATHS['object-store']}/theirs") == 0
+
+
+@pytest.mark.parametrize("answer", [Answer(204), Answer(404), Answer(409)])
+def test_a_bucket_goes_after_the_container_of_its_parts(stub: Stub, cloud: OpenStackCloud, answer: Answer) -> None:
+    paths = [f"{PATHS['object-store']}/bucket%2Bsegments", f"{PATHS['object-store']}/bucket"]
+    stub.on("DELETE", paths[0], answer)
+    stub.on("DELETE", paths[1], Answer(204))
+    cloud.objects.delete("bucket")
+    assert [path for method, path in stub.asked if method == "DELETE"] == paths
+
+
+@pytest.mark.parametrize("answer", [Answer(503), Answer(204, lost=True)], ids=["503", "closed"])
+def test_a_bucket_stays_until_it_is_known_what_became_of_its_parts(
+    stub: Stub, cloud: OpenStackCloud, answer: Answer
+) -> None:
+    stub.on("DELETE", f"{PATHS['object-store']}/bucket%2Bsegments", answer)
+    with pytest.raises((Transient, Timeout)):
+        cloud.objects.delete("bucket")
+    assert stub.count("DELETE", f"{PATHS['object-store']}/bucket") == 0
