@@ -68,8 +68,9 @@ def test_docker_on_the_node_is_dead(site: Site) -> None:
 
 def test_the_mount_hangs_because_its_server_is_gone(site: Site) -> None:
     site.docker("[api.stop(one, timeout=1) for one in all_of('s3')]")
-    parts = site.parts()
-    assert (parts["server"]["health"], parts["bucket"]["health"]) == ("failed", "failed")
+    # rclone answers a listing from its cache for ten seconds
+    parts = wait_for("the mount fails", site.parts, until=lambda parts: parts["server"]["health"] == "failed")
+    assert parts["bucket"]["health"] == "failed"
     assert "/mnt/object " in parts["server"]["detail"]
     assert (
         site.docker("print(sum(api.inspect_container(one)['State']['Running'] for one in all_of('s3')))").strip() == "0"
