@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 CONNECT_S = 10.0
 READ_S = 60.0
+MOST_S = 30.0
+"""Longest that a ``Retry-After`` is waited for; a service that is down for maintenance may say an hour."""
 POOL = 32
 _READS = frozenset({"GET", "HEAD"})
 _PASSING = frozenset({429, 502, 503, 504})
@@ -26,7 +28,12 @@ def harden(session: Session) -> None:
         def send(self, request: Any, **kwargs: Any) -> Any:  # type: ignore[override]
             return super().send(request, **(kwargs | {"timeout": (CONNECT_S, kwargs.get("timeout") or READ_S)}))
 
-    retry = Retry(
+    class _Patient(Retry):
+        def get_retry_after(self, response: Any) -> float | None:
+            asked = super().get_retry_after(response)
+            return None if asked is None else min(asked, MOST_S)
+
+    retry = _Patient(
         total=4,
         connect=2,  # nothing was sent yet, so this is safe for every method
         read=1,
