@@ -75,7 +75,9 @@ class Seen:
 
 
 def observe(cloud: Cloud, only: frozenset[str] | None = None, *, tolerant: bool = False) -> Seen:
-    """List everything of a site, or only those parts of `Seen`: a fixed number of requests, all at once.
+    """List everything of a site, or only those parts of `Seen`: a fixed number of requests, all at once after the sign-in.
+
+    Who we are comes first: every list would wait in turn for a Keystone that does not answer, each as long as the last.
 
     Args:
         cloud: the site.
@@ -86,7 +88,6 @@ def observe(cloud: Cloud, only: frozenset[str] | None = None, *, tolerant: bool 
         ChiopsError: something can't be listed; who we are, without which nothing is ours, even where that is tolerated.
     """
     calls = {
-        "me": cloud.identity.whoami,
         "leases": cloud.leases.list,
         "keypairs": cloud.compute.keypairs,
         "servers": cloud.compute.list,
@@ -98,17 +99,18 @@ def observe(cloud: Cloud, only: frozenset[str] | None = None, *, tolerant: bool 
         "flavors": cloud.compute.flavors,
         "images": cloud.compute.images,
     }
+    me = cloud.identity.whoami()
     if only is not None:
-        calls = {name: call for name, call in calls.items() if name in only | {"me"}}
-    with ThreadPoolExecutor(len(calls), thread_name_prefix="observe") as pool:
+        calls = {name: call for name, call in calls.items() if name in only}
+    with ThreadPoolExecutor(max(1, len(calls)), thread_name_prefix="observe") as pool:
         futures = {name: pool.submit(call) for name, call in calls.items()}
     failed = {name: error for name, future in futures.items() if isinstance(error := future.exception(), Exception)}
-    if failed and (not tolerant or "me" in failed):
-        raise failed.get("me") or next(iter(failed.values()))
+    if failed and not tolerant:
+        raise next(iter(failed.values()))
     for name, error in failed.items():
         log.error("the %s of %s were not read", name, cloud.site, exc_info=error)
     read = {name: future.result() for name, future in futures.items() if name not in failed}
-    return Seen(**read, unread=failed)  # type: ignore[arg-type]
+    return Seen(me=me, **read, unread=failed)  # type: ignore[arg-type]
 
 
 @dataclass

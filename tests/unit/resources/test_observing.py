@@ -39,9 +39,14 @@ def test_who_only_looks_is_shown_the_rest_and_told_what_is_missing() -> None:
     assert (seen.me, seen.buckets, seen.volumes) == (ME, (), ())
 
 
-def test_who_we_are_must_be_known() -> None:
+@pytest.mark.parametrize("tolerant", [False, True])
+def test_who_we_are_must_be_known_before_anything_else_is_asked(tolerant: bool) -> None:
+    """Else each list would wait in turn for a Keystone that does not answer."""
+
     def fail(request: str) -> None:
         raise Auth("the token has expired") if request == "identity.whoami" else Transient(request)
 
+    memory = Memory(hook=fail)
     with pytest.raises(Auth):
-        observe(cast(Cloud, Memory(hook=fail)), tolerant=True)
+        observe(cast(Cloud, memory), tolerant=tolerant)
+    assert memory.requests == ["identity.whoami"]
