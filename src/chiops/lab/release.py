@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from chiops import progress
-from chiops.cloud.base import Attachment, Node, State, Volume
+from chiops.cloud.base import Attachment, Node, Server, State, Volume
 from chiops.errors import ChiopsError, RemoteFailed
 from chiops.lab.session import nodes
 from chiops.lab.volumes import InUse, unmount
@@ -35,16 +35,12 @@ def release(attached: Sequence[Attachment], bench: Workbench, ask: Release) -> l
     """
     volumes = {volume.id: volume for volume in bench.seen.volumes}
     servers = {server.id: server for server in bench.seen.servers}
-    going = [
-        one
-        for one in attached
-        if servers[one.server_id].state is State.DELETING or servers[one.server_id].status in HALTED
-    ]
-    # One that is not running has nothing mounted.
+    kept = [one for one in attached if _keeps(servers[one.server_id])]
+    # Any other that is not running has nothing mounted; those that stand still count as stopped.
     still = (State.DELETING, State.STOPPED, State.ENDED, State.FAILED)
-    live = [one for one in attached if one not in going and servers[one.server_id].state not in still]
+    live = [one for one in attached if servers[one.server_id].state not in still]
     if not live:
-        return going
+        return kept
     ids = sorted({one.server_id for one in live})
     found = nodes(bench.mark.lab, [servers[id_] for id_ in ids], bench.facts.ssh_user)
     answering = {node.server_id: node for node in _answering(found)}
@@ -53,7 +49,12 @@ def release(attached: Sequence[Attachment], bench: Workbench, ask: Release) -> l
         if one.server_id in answering:
             mounted.setdefault(answering[one.server_id], []).append(volumes[one.volume_id])
     failed = not _unmount(mounted, ask)
-    return going + [one for one in live if failed or one.server_id not in answering]
+    return kept + [one for one in live if failed or one.server_id not in answering]
+
+
+def _keeps(server: Server) -> bool:
+    """Whether it has its volumes mounted and can't be asked to let go: on its way out, or standing still."""
+    return server.state is State.DELETING or server.status in HALTED
 
 
 def _answering(found: Sequence[Node]) -> list[Node]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from chiops.cloud.base import S3Access
 from chiops.errors import CloudError, DataError
+from chiops.etl.parallel import through
 from chiops.names import format_bytes
-from chiops.parallel import in_flight
 from chiops.s3 import client as s3
 from chiops.s3.deletion import Deleter, Entry, Outcome
 from chiops.s3.listing import entries, uploads
@@ -94,7 +94,7 @@ class _Purge:
         self._stuck, self._refused = None, 0
         batches = _batches(entries(self._lister, self._bucket))
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="purge") as pool:
-            for outcome in in_flight(pool, self._delete, batches, IN_FLIGHT):
+            for outcome in through(pool, IN_FLIGHT, self._delete, batches):
                 found += len(outcome.deleted) + len(outcome.failed)
                 self._count(outcome)
         return found + self._abort_uploads()

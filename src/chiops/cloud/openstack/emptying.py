@@ -17,7 +17,7 @@ from typing import Any
 from chiops.cloud.openstack.site import Site
 from chiops.cloud.openstack.swift import Deleted, Swift
 from chiops.errors import DataError, Timeout, Transient
-from chiops.parallel import in_flight
+from chiops.etl.parallel import through
 from chiops.s3.deletion import ATTEMPTS
 from chiops.s3.purge import Gate, Purged, not_emptied
 
@@ -97,7 +97,7 @@ class _Emptying:
         """Ask for all to go that is listed now: whether anything was, and which keys would not go and why."""
         listed, refused = False, dict[str, str]()
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="empty") as pool:
-            for batch, told in in_flight(pool, self._delete, self._batches(), IN_FLIGHT):
+            for batch, told in through(pool, IN_FLIGHT, self._delete, self._batches()):
                 listed = True
                 refused |= told.refused
                 if told.gone:

@@ -170,9 +170,9 @@ class OpenStackObjects:
         if self.endpoint().provider == "Ceph":
             return False
         with self._site.doing(f"reading the bucket {name}", f"bucket {name}"):
-            headers = {key.lower(): value for key, value in self._api.head(_path(name)).headers.items()}
-        kept = headers.get("x-versions-enabled", "").lower() == "true"
-        return not (kept or headers.get("x-versions-location") or headers.get("x-history-location"))
+            headers = self._api.head(_path(name)).headers
+        kept = headers.get("X-Versions-Enabled", "").lower() == "true"
+        return not (kept or headers.get("X-Versions-Location") or headers.get("X-History-Location"))
 
     def purge_segments(self, name: str) -> int:
         """Delete what Swift's clients have put beside the bucket for its large objects."""
