@@ -91,23 +91,22 @@ class PlainLines(_Lines):
     def __init__(self) -> None:
         super().__init__()
         self._open: list[_Line] = []
-        self._pulse: threading.Thread | None = None
+        self._idle: threading.Event | None = None
 
     def opened(self, line: _Line) -> None:
         line.spoke = line.began
         self._open.append(line)
-        if self._pulse is None:
-            self._pulse = threading.Thread(target=self._beat, daemon=True)
-            self._pulse.start()
+        if self._idle is None:
+            self._idle = threading.Event()
+            threading.Thread(target=self._beat, args=(self._idle,), name="pulse", daemon=True).start()
 
     def changed(self, line: _Line) -> None:
         self._speak(line, LINE_EVERY_S)
 
     counted = changed
 
-    def _beat(self) -> None:
-        while True:
-            time.sleep(LINE_EVERY_S)
+    def _beat(self, idle: threading.Event) -> None:
+        while not idle.wait(LINE_EVERY_S):
             with self._lock:
                 # Only the innermost tasks speak: what is above them is told by its parts.
                 for line in self._open:
@@ -124,6 +123,9 @@ class PlainLines(_Lines):
 
     def closed(self, line: _Line) -> None:
         self._open.remove(line)
+        if not self._open and self._idle:
+            self._idle.set()
+            self._idle = None
         sign = "✗" if line.state == "failed" else "✓"
         outcome = f": {line.outcome}" if line.outcome else ""
         took = f" ({line.seconds:.1f} s)" if line.seconds >= 1 else ""

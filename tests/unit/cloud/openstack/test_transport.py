@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_a_service_that_asks_for_a_day_is_not_given_it(
     stub: Stub, cloud: OpenStackCloud, monkeypatch: pytest.MonkeyPatch, asked: str, waited: float
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr("urllib3.util.retry.time", SimpleNamespace(sleep=pauses.append))
     stub.on("GET", f"{PATHS['reservation']}/leases", Answer(503, {}, {"Retry-After": asked}))
     with pytest.raises(Transient):
         cloud.leases.list()
