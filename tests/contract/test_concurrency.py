@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from chiops.cloud.base import Cloud, Image, Keypair, Lease, SecurityGroup, Server, State
+import pytest
+
+from chiops.cloud.base import Cloud, Image, Keypair, Lease, Mark, SecurityGroup, Server, State
+from chiops.errors import Conflict
 from tests.support.scratch import Scratch
 
 
@@ -71,3 +76,21 @@ def test_reading_while_others_write(cloud: Cloud, scratch: Scratch) -> None:
             cloud.network.delete_security_group(scratch.group().id)
 
     at_once(read, write, read, write)
+
+
+def test_a_bucket_that_several_ask_for_at_once_is_the_one_makers(cloud: Cloud, scratch: Scratch) -> None:
+    """One is told that it has the bucket, and it bears that one's mark, whatever the others' requests did to it meanwhile."""
+    name = scratch.name("bucket")
+    marks = [replace(scratch.mark, lab=f"{scratch.mark.lab}-{n}") for n in range(4)]
+
+    def make(mark: Mark) -> Mark | None:
+        try:
+            return cloud.objects.create(name, mark=mark).mark
+        except Conflict:
+            return None
+
+    scratch.on_close(lambda: cloud.objects.delete(name))
+    made = [mark for mark in at_once(*[partial(make, mark) for mark in marks]) if mark]
+    assert [cloud.objects.get(name).mark] == made
+    with pytest.raises(Conflict):
+        cloud.objects.create(name, mark=scratch.mark)

@@ -7,6 +7,7 @@ machine remembers having made; `get` always asks the container, which is where t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from chiops.cloud.base import Bucket, Mark, S3Endpoint, SwiftAccess
 from chiops.cloud.openstack import swift_login, times, told
+from chiops.cloud.openstack.claims import Claim, claims, metadata
 from chiops.cloud.openstack.errors import NoService
 from chiops.cloud.openstack.once import once
 from chiops.cloud.openstack.record import Record
@@ -23,10 +25,10 @@ from chiops.cloud.openstack.site import Site
 from chiops.errors import CloudError, Conflict, InvalidRequest, NotFound
 
 PAGE = 10_000
+GIVING_WAY_S = (0.0, 0.1, 0.3, 1.0, 3.0)
+"""Pauses between looks at a bucket that is another's, until nothing of us is at it: of changes at once, Ceph may lose one."""
 SEGMENTS = "+segments"
 """Swift's S3 layer puts the parts of an upload into a container of this suffix, which S3 itself never shows."""
-_META = "X-Container-Meta-"
-_REMOVE = "X-Remove-Container-Meta-"
 
 
 class OpenStackObjects:
@@ -99,22 +101,24 @@ class OpenStackObjects:
 
     def get(self, name: str) -> Bucket:
         """One bucket, with its mark and counts. One of ours that another machine made is remembered from then on."""
-        with self._site.doing(f"reading the bucket {name}", f"bucket {name}"):
-            headers = self._api.head(_path(name)).headers
-        folded = {key.lower(): value for key, value in headers.items()}
-        prefix = _META.lower()
-        metadata = {key.removeprefix(prefix): value for key, value in folded.items() if key.startswith(prefix)}
-        mark = Mark.from_metadata(metadata)
+        headers = self._headers(name)
+        mark = Mark.from_metadata(metadata(headers))
         if mark and mark.owner == self._site.me.user_id and self._record.get(name) != mark:
             self._record.put(name, mark)
         return Bucket(
             id=name,
             name=name,
             mark=mark,
-            created=times.from_epoch(folded.get("x-timestamp")),
-            objects=_number(folded.get("x-container-object-count")),
-            size_bytes=_number(folded.get("x-container-bytes-used")),
+            created=times.from_epoch(headers.get("X-Timestamp")),
+            objects=_number(headers.get("X-Container-Object-Count")),
+            size_bytes=_number(headers.get("X-Container-Bytes-Used")),
         )
+
+    def _headers(self, name: str) -> Mapping[str, str]:
+        """What its HEAD tells of a bucket; names are looked up in any case."""
+        with self._site.doing(f"reading the bucket {name}", f"bucket {name}"):
+            headers: Mapping[str, str] = self._api.head(_path(name)).headers
+        return headers
 
     def create(self, name: str, *, mark: Mark) -> Bucket:
         """Make a bucket.
@@ -135,23 +139,45 @@ class OpenStackObjects:
             raise Conflict(f"the bucket {name} is there already", todo="choose another name")
         self._record.put(name, mark)  # before it is made: what is remembered but not there does no harm
 
-        def make() -> Bucket:
-            headers = {_META + key: value for key, value in mark.as_metadata().items()}
+        claim = Claim(mark)
+
+        def make() -> bool:
             with self._site.doing(f"creating the bucket {name}"):
-                answer = self._api.put(_path(name), headers=headers)
-            if answer.status_code == 202:
-                # Somebody made it since we looked, and Swift has put our mark on it: take it off again
+                return int(self._api.put(_path(name), headers=claim.headers()).status_code) == 201
+
+        def find() -> bool | None:
+            return False if claim.word in claims(metadata(self._headers(name))) else None
+
+        if not once(make, find, what=f"the bucket {name}"):
+            self._settle(name, claim)
+        return Bucket(id=name, name=name, mark=mark, objects=0, size_bytes=0)
+
+    def _settle(self, name: str, claim: Claim) -> None:
+        """After a request that may not have been the first: see that the bucket is ours, or give way.
+
+        Whoever is no chiops and made it in the moment between our look and our request left no claim. Then something may be in it;
+        if not, it is taken for ours, as it is when the network has carried out our request twice.
+
+        Raises:
+            Conflict: it is not ours, and shows nothing of us any more.
+        """
+        headers = self._headers(name)
+        standing = claims(found := metadata(headers))
+        if list(standing) == [claim.word] and _number(headers.get("X-Container-Object-Count")) == 0:
+            return
+        for pause in GIVING_WAY_S:
+            if retreat := claim.retreat(found):
                 with self._site.doing(f"creating the bucket {name}"):
-                    self._api.post(_path(name), headers={_REMOVE + key: "x" for key in mark.as_metadata()})
-                self._record.drop(name)
-                raise Conflict(f"the bucket {name} was just made by somebody else", todo="choose another name")
-            return Bucket(id=name, name=name, mark=mark, objects=0, size_bytes=0)
-
-        def find() -> Bucket | None:
-            found = self.get(name)
-            return found if found.mark == mark else None
-
-        return once(make, find, what=f"the bucket {name}")
+                    self._api.post(_path(name), headers=retreat)
+            elif len(standing) < 2:
+                break
+            time.sleep(pause)
+            standing = claims(found := metadata(self._headers(name)))
+        self._record.drop(name)
+        for mark in standing.values():  # another of this machine's commands may be the maker
+            if mark.owner == self._site.me.user_id:
+                self._record.put(name, mark)
+        raise Conflict(f"the bucket {name} was just made by somebody else", todo="choose another name")
 
     def purge(self, name: str, on_progress: Callable[[int], None]) -> tuple[int, int]:
         """Delete every object by Swift's interface, which needs no key, and the parts that Swift's S3 keeps of large ones."""
@@ -169,8 +195,7 @@ class OpenStackObjects:
         """
         if self.endpoint().provider == "Ceph":
             return False
-        with self._site.doing(f"reading the bucket {name}", f"bucket {name}"):
-            headers = self._api.head(_path(name)).headers
+        headers = self._headers(name)
         kept = headers.get("X-Versions-Enabled", "").lower() == "true"
         return not (kept or headers.get("X-Versions-Location") or headers.get("X-History-Location"))
 

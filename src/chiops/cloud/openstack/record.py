@@ -6,6 +6,7 @@ A file per item needs no lock and survives a kill: it is there or it is not.
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -31,7 +32,7 @@ class Record:
     def put(self, name: str, mark: Mark) -> None:
         """Remember ``name``; there afterwards even if the machine fails."""
         folder = paths.private_dir(self._folder)
-        part = folder / f".{os.getpid()}-{quote(name, safe='')}"
+        part = folder / f".{os.getpid()}-{threading.get_ident()}-{quote(name, safe='')}"
         with os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(mark.as_text())
             file.flush()

@@ -175,20 +175,6 @@ def test_a_group_is_meant_by_id_before_it_is_by_name(stub: Stub, cloud: OpenStac
         cloud.network._groups.ids(["ssh"], None)
 
 
-def test_a_bucket_that_appears_meanwhile_keeps_no_mark_of_ours(stub: Stub, cloud: OpenStackCloud) -> None:
-    path = f"{PATHS['object-store']}/bucket"
-    stub.on("HEAD", path, Answer(404))
-    stub.on("PUT", path, Answer(202))
-    removed: dict[str, str] = {}
-    stub.on("POST", path, lambda request: removed.update(request["headers"]) or Answer(204))
-    with pytest.raises(Conflict):
-        cloud.objects.create("bucket", mark=MARK)
-    assert {name for name in removed if name.lower().startswith("x-remove-container-meta-chiops-")}
-    stub.on("GET", PATHS["object-store"], Answer(200, [{"name": "bucket", "count": 1, "bytes": 2}]))
-    assert [bucket.mark for bucket in cloud.objects.list()] == [None]
-    assert stub.count("HEAD", path) == 1, "and it is not remembered as ours"
-
-
 def ec2(access: str, **more: str) -> dict[str, Any]:
     blob = json.dumps({"access": access, "secret": "s", **more})
     return {"id": access, "type": "ec2", "user_id": USER, "project_id": PROJECT, "blob": blob}

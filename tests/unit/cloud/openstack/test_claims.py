@@ -1,0 +1,113 @@
+"""Whose bucket it is when requests meet, are repeated or lost: one maker has it, with its own mark, and no other trace is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chiops.cloud.base import Mark
+from chiops.cloud.openstack import once
+from chiops.cloud.openstack.claims import META, Claim, claims, metadata
+from chiops.cloud.openstack.cloud import OpenStackCloud
+from chiops.errors import Conflict, Timeout
+from tests.unit.cloud.openstack.stub import PATHS, USER, Answer, Stub
+
+MARK = Mark("lab", USER)
+PATH = f"{PATHS['object-store']}/bucket"
+
+
+class Container:
+    """One container as Swift and Ceph's gateway keep it; ``before_put`` and ``after_put`` happen at the service itself."""
+
+    def __init__(self, stub: Stub) -> None:
+        self.there = False
+        self.objects = 0
+        self.metadata: dict[str, str] = {}
+        self.before_put: Callable[[], object] = lambda: None
+        self.after_put: Callable[[Answer], Answer] = lambda answer: answer
+        stub.on("HEAD", PATH, self.head)
+        stub.on("PUT", PATH, self.answer_put)
+        stub.on("POST", PATH, self.post)
+
+    def head(self, _: dict[str, Any]) -> Answer:
+        if not self.there:
+            return Answer(404)
+        told = {META + name.title(): value for name, value in self.metadata.items()}
+        return Answer(
+            204, headers=told | {"X-Container-Object-Count": str(self.objects), "X-Container-Bytes-Used": "0"}
+        )
+
+    def answer_put(self, request: dict[str, Any]) -> Answer:
+        self.before_put()
+        return self.after_put(self.put(request["headers"]))
+
+    def put(self, headers: dict[str, str]) -> Answer:
+        status, self.there = 202 if self.there else 201, True
+        self.metadata |= metadata(headers)
+        return Answer(status)
+
+    def post(self, request: dict[str, Any]) -> Answer:
+        removed = "x-remove-container-meta-"
+        for name in request["headers"]:
+            self.metadata.pop(name.lower().removeprefix(removed), None) if name.lower().startswith(removed) else None
+        self.metadata |= metadata(request["headers"])
+        return Answer(204)
+
+
+@pytest.fixture
+def container(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> Container:
+    monkeypatch.setattr(once, "LOOKS_S", (0.0, 0.0))
+    return Container(stub)
+
+
+def test_one_request_has_it_and_looks_no_further(stub: Stub, cloud: OpenStackCloud, container: Container) -> None:
+    assert cloud.objects.create("bucket", mark=MARK).mark == MARK
+    assert cloud.objects.get("bucket").mark == MARK
+    assert (stub.count("PUT", PATH), stub.count("POST", PATH), stub.count("HEAD", PATH)) == (1, 0, 2)
+
+
+def test_a_request_that_the_network_carried_out_twice_is_ours(cloud: OpenStackCloud, container: Container) -> None:
+    twice = container.put
+    container.put = lambda headers: (twice(headers), twice(headers))[1]  # type: ignore[method-assign]
+    assert cloud.objects.create("bucket", mark=MARK).mark == MARK
+    assert cloud.objects.get("bucket").mark == MARK
+
+
+def test_an_answer_that_is_lost_is_ours_if_the_claim_stands(cloud: OpenStackCloud, container: Container) -> None:
+    container.after_put = lambda _: Answer(lost=True)
+    assert cloud.objects.create("bucket", mark=MARK).mark == MARK
+
+
+def test_a_request_that_never_arrived_is_no_bucket(stub: Stub, cloud: OpenStackCloud, container: Container) -> None:
+    stub.on("PUT", PATH, Answer(lost=True))
+    with pytest.raises(Timeout, match="may or may not"):
+        cloud.objects.create("bucket", mark=MARK)
+    assert not container.there
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_who_comes_second_gives_way_to_anothers_claim(
+    stub: Stub, cloud: OpenStackCloud, container: Container, lost: bool
+) -> None:
+    rival = Claim(Mark("theirs", "mate"))
+    container.before_put = lambda: container.put(rival.headers())
+    container.after_put = lambda answer: Answer(lost=True) if lost else answer
+    with pytest.raises(Conflict, match="just made by somebody else"):
+        cloud.objects.create("bucket", mark=MARK)
+    assert cloud.objects.get("bucket").mark == rival.mark
+    assert list(claims(container.metadata)) == [rival.word]
+    stub.on("GET", PATHS["object-store"], Answer(200, [{"name": "bucket", "count": 1, "bytes": 2}]))
+    assert [bucket.mark for bucket in cloud.objects.list()] == [None], "and it is not remembered as ours"
+
+
+def test_what_holds_something_is_not_ours_even_without_a_claim(cloud: OpenStackCloud, container: Container) -> None:
+    def theirs() -> None:
+        container.put({META + "Colour": "red"})
+        container.objects = 1
+
+    container.before_put = theirs
+    with pytest.raises(Conflict):
+        cloud.objects.create("bucket", mark=MARK)
+    assert container.metadata == {"colour": "red"}
