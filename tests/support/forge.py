@@ -38,9 +38,9 @@ class Forge:
     timeout_s: float = TIMEOUT_S
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.forge"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        # Without a buffer: a line in it would be waited for in vain, since `select` looks at the pipe
+        command = [sys.executable, "-m", "tests.support.forge"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -53,8 +53,7 @@ class Forge:
         assert self._process.stdin
         assert self._process.stdout
         job = {"folder": str(folder), "setup": setup, "options": dict(options), "argv": argv}
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
+        self._process.stdin.write(json.dumps(job).encode() + b"\n")
         pid = int(self._process.stdout.readline())
         ready, _, _ = select.select([self._process.stdout], [], [], self.timeout_s)
         if not ready:
