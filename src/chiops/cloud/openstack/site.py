@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from chiops.cloud.base import Flavor, Identity, SiteFacts
 from chiops.cloud.openstack import told
 from chiops.cloud.openstack.errors import translated
+from chiops.cloud.openstack.turns import Turns
 from chiops.errors import Ambiguous, InvalidRequest, NotFound
 from chiops.names import suggestion
 
@@ -32,11 +33,11 @@ class Site:
         self.conn = connection
         self._lock = threading.Lock()
         self._flavors: list[Flavor] = []
-        self._first = {name: threading.Lock() for name in ("compute", "network", "block_storage", "image", "identity")}
+        self._first = {name: Turns() for name in ("compute", "network", "block_storage", "image", "identity")}
 
     def _service(self, name: str) -> Any:
         """openstacksdk's side of a service. It asks for the service's versions at first use: once, not in each thread."""
-        with self._first[name]:
+        with self._first[name].turn():
             service: Any = getattr(self.conn, name)
             if name == "compute":
                 service.get_endpoint_data()  # remembered; the first requests would each ask for Nova's microversions

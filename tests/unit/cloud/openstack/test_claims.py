@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from chiops.cloud.base import Mark
-from chiops.cloud.openstack import once
 from chiops.cloud.openstack.claims import META, Claim, claims, metadata
 from chiops.cloud.openstack.cloud import OpenStackCloud
 from chiops.errors import Conflict, Timeout
@@ -57,8 +56,7 @@ class Container:
 
 
 @pytest.fixture
-def container(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> Container:
-    monkeypatch.setattr(once, "LOOKS_S", (0.0, 0.0))
+def container(stub: Stub) -> Container:
     return Container(stub)
 
 
