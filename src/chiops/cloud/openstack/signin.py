@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chiops.cloud.base import SiteFacts
 from chiops.cloud.openstack.entries import ENVIRONMENT, entry_for, region_of, same_host
@@ -32,7 +32,30 @@ def sign_in(facts: SiteFacts) -> Connection:
     with translated(f"signing in at {facts.name}"):
         connection = _connection(facts)
         harden(connection.session)
+        refuse_reentry(connection.session.auth)
         return connection
+
+
+def refuse_reentry(auth: Any) -> None:
+    """Have a plugin that needs a token in the midst of getting one say so, instead of waiting for itself without end.
+
+    keystoneauth signs in under a lock, and looks up Keystone's versions there; if that is answered 401, it asks again with a token,
+    for which it wants the same lock. Refused, it takes the version from the address.
+    """
+    from keystoneauth1.exceptions import Unauthorized
+
+    get_access, busy = auth.get_access, threading.local()
+
+    def get_access_once(*args: Any, **kwargs: Any) -> Any:
+        if getattr(busy, "now", False):
+            raise Unauthorized("Keystone wants a token before it gives one")
+        busy.now = True
+        try:
+            return get_access(*args, **kwargs)
+        finally:
+            busy.now = False
+
+    auth.get_access = get_access_once
 
 
 def _connection(facts: SiteFacts) -> Connection:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from chiops.cloud.base import SiteFacts
-from chiops.cloud.openstack.cloud import connect
+from chiops.cloud.openstack.cloud import OpenStackCloud, connect
 from chiops.cloud.openstack.entries import entry_for, facts_of
 from chiops.errors import Ambiguous, Auth, UsageError
 from tests.unit.cloud.openstack.conftest import write_clouds
-from tests.unit.cloud.openstack.stub import Stub
+from tests.unit.cloud.openstack.stub import USER, Answer, Stub
 
 KVM = SiteFacts(name="KVM@TACC", cloud="openstack", auth_url="https://kvm.example:5000/v3", network="sharednet1")
 CHI = SiteFacts(name="CHI@TACC", cloud="openstack", auth_url="https://chi.example:5000/v3")
@@ -127,3 +127,14 @@ def test_in_jupyter_python_chi_signs_in(stub: Stub, monkeypatch: pytest.MonkeyPa
     with connect(SiteFacts(name="R", cloud="openstack", auth_url=f"{stub.url}/v3")) as cloud:
         assert cloud.identity.whoami().user_name == "tester"
     assert told == {"auth_url": f"{stub.url}/v3", "region_name": "R", "project_domain_name": "chameleon"}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("answers", [[401], [401] * 20])
+def test_a_keystone_that_hides_its_versions_is_signed_in_at(
+    stub: Stub, cloud: OpenStackCloud, answers: list[int]
+) -> None:
+    """keystoneauth waited for its own lock after a 401, without end."""
+    versions = stub.handlers["GET", "/v3"]
+    stub.on("GET", "/v3", lambda asked: Answer(answers.pop()) if answers else versions(asked))
+    assert cloud.identity.whoami().user_id == USER
