@@ -59,3 +59,8 @@ def claims(found: Mapping[str, str]) -> dict[str, Mark]:
     """All claims in a container's metadata: the mark each wanted, by its word."""
     texts = {key.removeprefix(f"{REQUEST}-"): text for key, text in found.items() if key.startswith(f"{REQUEST}-")}
     return {claimed: mark for claimed, text in texts.items() if (mark := Mark.from_text(text))}
+
+
+def owner(found: Mapping[str, str]) -> Mark | None:
+    """The mark of a container with this metadata; None while claims for different marks stand: it is not settled whose it is."""
+    return Mark.from_metadata(found) if len(set(claims(found).values())) < 2 else None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from chiops.cloud.base import SiteFacts
@@ -37,11 +39,25 @@ def entries() -> dict[str, Entry]:
     from openstack.exceptions import SDKException
 
     try:
+        _require_yaml()
         found = OpenStackConfig().cloud_config.get("clouds") or {}
         return {name: _entry(name, values or {}) for name, values in found.items() if name not in _NOBODYS}
     # The last two: the file is not of its shape
     except (SDKException, yaml.YAMLError, OSError, TypeError, AttributeError) as error:
         raise UsageError("clouds.yaml can't be read", why=" ".join(str(error).split())) from error
+
+
+def _require_yaml() -> None:
+    """Raise what is wrong with the files that openstacksdk is about to read: it passes over one that is no YAML without a word."""
+    import yaml
+    from openstack.config.loader import CONFIG_FILES, SECURE_FILES
+
+    for given, usual in (("OS_CLIENT_CONFIG_FILE", CONFIG_FILES), ("OS_CLIENT_SECURE_FILE", SECURE_FILES)):
+        for path in filter(None, (os.environ.get(given), *usual)):
+            # Of the first that is there; one that is not for us is passed over here, too
+            with suppress(FileNotFoundError, PermissionError), Path(path).open(encoding="utf-8") as file:
+                yaml.safe_load(file)
+                break
 
 
 def _entry(name: str, values: Mapping[str, object]) -> Entry:

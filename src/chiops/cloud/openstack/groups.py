@@ -139,8 +139,10 @@ def _group(item: Any) -> SecurityGroup:
 
 
 def _rule(item: Mapping[str, Any]) -> Rule | None:
-    """An IPv4 ingress rule by address; None for what a `Rule` can't say (IPv6, other groups as source), or nobody can read."""
-    if item.get("direction") != "ingress" or item.get("ethertype") != "IPv4" or item.get("remote_group_id"):
+    """An IPv4 ingress rule by address; None for what a `Rule` can't say (IPv6, groups as source), or nobody can read."""
+    if item.get("direction") != "ingress" or item.get("ethertype") != "IPv4":
+        return None
+    if item.get("remote_group_id") or item.get("remote_address_group_id"):
         return None
     said, source = item.get("protocol"), item.get("remote_ip_prefix") or _EVERYWHERE
     low, high = (told.number(item.get(key) or 0) for key in ("port_range_min", "port_range_max"))

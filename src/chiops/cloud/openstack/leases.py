@@ -168,7 +168,7 @@ class OpenStackLeases:
         try:
             with self._site.doing(f"deleting the lease {lease_id}", f"lease {lease_id}"):
                 self._api.delete(f"/leases/{lease_id}")
-        except Timeout:
+        except (Timeout, Transient):
             try:
                 if self.get(lease_id).state not in (State.DELETING, State.ENDED):
                     raise

@@ -12,17 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from chiops.cloud.base import Bucket, Mark, S3Endpoint, SwiftAccess
 from chiops.cloud.openstack import swift_login, times, told
-from chiops.cloud.openstack.claims import Claim, claims, metadata
+from chiops.cloud.openstack.claims import Claim, claims, metadata, owner
 from chiops.cloud.openstack.errors import NoService
-from chiops.cloud.openstack.once import once
+from chiops.cloud.openstack.once import looked_for, once
 from chiops.cloud.openstack.record import Record
 from chiops.cloud.openstack.site import Site
-from chiops.errors import CloudError, Conflict, InvalidRequest, NotFound
+from chiops.errors import Auth, CloudError, Conflict, InvalidRequest, NotFound
 
 PAGE = 10_000
 GIVING_WAY_S = (0.0, 0.1, 0.3, 1.0, 3.0)
@@ -102,7 +103,7 @@ class OpenStackObjects:
     def get(self, name: str) -> Bucket:
         """One bucket, with its mark and counts. One of ours that another machine made is remembered from then on."""
         headers = self._headers(name)
-        mark = Mark.from_metadata(metadata(headers))
+        mark = owner(metadata(headers))
         if mark and mark.owner == self._site.me.user_id and self._record.get(name) != mark:
             self._record.put(name, mark)
         return Bucket(
@@ -135,6 +136,13 @@ class OpenStackObjects:
             self.get(name)
         except NotFound:
             pass
+        except Auth as error:
+            # Where all projects share one space of names, as at Ceph's gateway, another's bucket is not shown
+            raise Conflict(
+                f"the bucket {name} can't be looked at: another project may have that name",
+                why=error.why,
+                todo="choose another name, or ask the project's lead for the role 'member'",
+            ) from error
         else:
             raise Conflict(f"the bucket {name} is there already", todo="choose another name")
         self._record.put(name, mark)  # before it is made: what is remembered but not there does no harm
@@ -161,7 +169,7 @@ class OpenStackObjects:
         Raises:
             Conflict: it is not ours, and shows nothing of us any more.
         """
-        headers = self._headers(name)
+        headers = looked_for(partial(self._headers, name), pauses=GIVING_WAY_S) or self._headers(name)
         standing = claims(found := metadata(headers))
         if list(standing) == [claim.word] and _number(headers.get("X-Container-Object-Count")) == 0:
             return

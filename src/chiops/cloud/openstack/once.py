@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from chiops.errors import CloudError, Timeout, Transient
@@ -48,9 +48,14 @@ def once(
         ) from lost
 
 
-def looked_for(find: Callable[[], T | None], sleep: Callable[[float], None] = time.sleep) -> T | None:
-    """What ``find`` finds within a few looks, which may fail; None if it is not there."""
-    for pause in LOOKS_S:
+def looked_for(
+    find: Callable[[], T | None],
+    sleep: Callable[[float], None] = time.sleep,
+    *,
+    pauses: Sequence[float] | None = None,
+) -> T | None:
+    """What ``find`` finds within a few looks, which may fail, each after a pause in seconds; None if it is not there."""
+    for pause in LOOKS_S if pauses is None else pauses:
         sleep(pause)
         try:
             found = find()

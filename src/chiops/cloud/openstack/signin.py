@@ -10,11 +10,12 @@ from chiops.cloud.base import SiteFacts
 from chiops.cloud.openstack.entries import ENVIRONMENT, entry_for, region_of, same_host
 from chiops.cloud.openstack.errors import translated
 from chiops.cloud.openstack.transport import READ_S, harden
-from chiops.errors import NoCredentials
+from chiops.errors import Auth, NoCredentials
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
+_WITH_PASSWORD = frozenset({"password", "v3password", "v2password"})
 _CHI_LOCK = threading.Lock()
 """python-chi keeps its site in a variable of the process."""
 
@@ -32,6 +33,8 @@ def sign_in(facts: SiteFacts) -> Connection:
     with translated(f"signing in at {facts.name}"):
         connection = _connection(facts)
         harden(connection.session)
+        # openstacksdk has keystoneauth ask Glance five times more, with pauses of any length
+        connection.config.config["image_status_code_retries"] = 0
         refuse_reentry(connection.session.auth)
         return connection
 
@@ -90,7 +93,17 @@ def _configured(name: str, region: str) -> Connection:
         values = config.cloud_config["clouds"][name]
         values.pop("regions", None)
         values["region_name"] = region
-    return Connection(config=config.get_one(cloud=name, api_timeout=READ_S))
+    chosen = config.get_one(cloud=name, api_timeout=READ_S)
+    values = chosen.config
+    if values.get("auth_type") in _WITH_PASSWORD and not values.get("auth", {}).get("password"):
+        # keystoneauth would say so in an exception of no kind, after it has asked Keystone
+        raise Auth(
+            f"the entry {name} of clouds.yaml has no password" if name != ENVIRONMENT else "OS_PASSWORD is missing",
+            todo="add `password` below `auth`, or set OS_PASSWORD: what the dashboard offers for download leaves it out"
+            if name != ENVIRONMENT
+            else "set it, or load your openrc file again",
+        )
+    return Connection(config=chosen)
 
 
 def in_chameleon_jupyter() -> bool:

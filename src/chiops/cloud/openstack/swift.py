@@ -110,6 +110,7 @@ class Swift:
     @contextmanager
     def _doing(self, what: str) -> Iterator[None]:
         import requests
+        import urllib3
         from swiftclient.exceptions import ClientException
 
         doing = f"{what} of {self._container} at {self._site.facts.name}"
@@ -118,9 +119,10 @@ class Swift:
         except ClientException as error:
             why = str(error.http_response_content or error.msg or "")
             raise classify(doing, error.http_status or 500, why, thing=f"bucket {self._container}") from error
-        except requests.Timeout as error:
+        # urllib3's own: swiftclient reads the body past requests, which would translate them
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise Timeout(f"{doing}: the object store did not answer in time", todo="run the command again") from error
-        except requests.ConnectionError as error:
+        except (requests.ConnectionError, urllib3.exceptions.HTTPError) as error:
             raise Transient(f"{doing}: the object store can't be reached", todo="try again") from error
         except (requests.RequestException, ValueError) as error:
             raise CloudError(f"{doing} failed", why=str(error)) from error
