@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -17,6 +18,9 @@ SPLITS = ("training", "validation", "evaluation")
 _LEAST = {
     "repetitions": 1, "batch_size": 1, "batches": 0, "warmup_batches": 0, "seed": 0, "fetchers_in_flight": 0, "epochs": 1,
 }  # fmt: skip
+
+_SIZE = re.compile(r"\d+(\.\d+)?([kmgtp]i?)?b?", re.IGNORECASE)
+"""Docker's way of writing a size."""
 
 # No memory is taken by a limit, only by what lies there.
 _LEAST_SHARED, _SPARE_SHARED = 2 << 30, 256 << 20
@@ -98,6 +102,8 @@ class BenchOptions:
         _known("S3 client", self.clients, formats.CLIENTS)
         _known("fetcher", self.fetchers, formats.FETCHERS)
         _known("split", (self.split,), SPLITS)
+        if self.memory is not None and not _SIZE.fullmatch(self.memory):
+            raise UsageError(f"{self.memory!r} is no amount of memory", todo="write it as Docker does, 512m or 4g")
         if 0 < self.batches <= self.warmup_batches:
             raise UsageError(f"of {self.batches} batches {self.warmup_batches} are for warm-up, so none is timed")
         emulation.seconds(self.emulate, self.batch_size)

@@ -6,14 +6,14 @@ import functools
 import inspect
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from chiops import progress
-from chiops.errors import ChiopsError, Declined, Interrupted
+from chiops.errors import ChiopsError, Declined, Interrupted, UsageError
 from chiops.output import Format, message
 
 INTERRUPTED = 130
@@ -74,9 +74,15 @@ def command(group: typer.Typer, name: str, **settings: Any) -> Callable[[Callabl
             *args: object, site: str | None, output: Format | None, yes: bool, verbose: bool, **rest: object
         ) -> None:
             remember(site, output, yes, verbose)
-            guarded(functools.partial(function, *args, **rest))
+
+            def body() -> None:
+                _refuse_blanks({key: value for key, value in rest.items() if key in arguments})
+                function(*args, **rest)
+
+            guarded(body)
 
         hints = typing.get_type_hints(function, include_extras=True)
+        arguments = {key for key, hint in hints.items() if any(map(_is_argument, typing.get_args(hint)))}
         own = [
             parameter.replace(annotation=hints[parameter.name])
             for parameter in inspect.signature(function).parameters.values()
@@ -96,6 +102,18 @@ def command(group: typer.Typer, name: str, **settings: Any) -> Callable[[Callabl
         return group.command(name, **settings)(run)
 
     return register
+
+
+def _is_argument(metadata: object) -> bool:
+    return isinstance(metadata, typer.models.ArgumentInfo)
+
+
+def _refuse_blanks(arguments: Mapping[str, object]) -> None:
+    """Raise for an argument that is there and empty, as ``"$UNSET"`` in a script: it names nothing, whatever has no name."""
+    for key, value in arguments.items():
+        if isinstance(value, str) and not value.strip():
+            word = key.strip("_").replace("_", " ").upper()
+            raise UsageError(f"{word} is empty", todo="give it a value; a variable of a script may not be set")
 
 
 def guarded(body: Callable[[], None]) -> None:

@@ -38,9 +38,8 @@ def pick(journal: Journal, name: str | None, *, kept: bool = False, site: str | 
         for record in candidates:
             if record.name == name:
                 return record
-        todo = (
-            suggestion(name, [record.name for record in candidates]) if candidates else f"run `chiops up {name}` first"
-        )
+        names = [record.name for record in candidates]
+        todo = suggestion(name, names) if names else f"no lab is; run `chiops up {name}` if it is a lab or its file"
         raise UsageError(f"the lab {name} is not up", todo=todo)
     if len(up) == 1:
         return up[0]

@@ -125,13 +125,18 @@ class _Purge:
 
     def _no_progress(self, left: int) -> DataError:
         if self._stuck is None:
-            return DataError(
-                f"The bucket {self._bucket} cannot be emptied: {self._total.words()} are gone, {left:,} are there",
-                why="something is still writing to it",
-                todo="stop what writes to it and try again",
-            )
+            return still_written(self._bucket, self._total, left)
         entry, error = self._stuck
         return not_emptied(self._bucket, self._total, self._refused, entry.key, error.why or error.what)
+
+
+def still_written(bucket: str, gone: Purged, left: int) -> DataError:
+    """The error for a bucket to which objects are added as fast as they go; says how many went and how many were there."""
+    return DataError(
+        f"The bucket {bucket} cannot be emptied: {gone.words()} are gone, {left:,} are there",
+        why="something is still writing to it",
+        todo="stop what writes to it and try again",
+    )
 
 
 def not_emptied(bucket: str, gone: Purged, left: int, key: str, why: str) -> DataError:

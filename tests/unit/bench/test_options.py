@@ -18,3 +18,14 @@ def test_the_shared_memory_holds_what_the_batches_take(batch_size: int, workers:
 def test_no_time_at_all_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="timeout must be more than no time"):
         BenchOptions(lab="lab", **{name: 0.0})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", ["512m", "4g", "1.5GiB", "100000000", "64KB"])
+def test_memory_is_written_as_docker_does(size: str) -> None:
+    assert BenchOptions(lab="lab", memory=size).memory == size
+
+
+@pytest.mark.parametrize("size", ["abc", "", "-1g", "4 parsecs"])
+def test_what_is_no_amount_of_memory_is_refused(size: str) -> None:
+    with pytest.raises(UsageError, match="no amount of memory"):
+        BenchOptions(lab="lab", memory=size)

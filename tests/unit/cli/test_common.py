@@ -6,6 +6,7 @@ import errno
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import typer
@@ -87,3 +88,23 @@ def test_no_answer_is_possible_without_a_terminal(monkeypatch: pytest.MonkeyPatc
     assert code == 3
     assert "Add --yes" in err
     assert run(lambda: common.confirm("Delete these 3?"), "--yes")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t"])
+def test_an_empty_argument_names_nothing(name: str) -> None:
+    """``"$UNSET"`` in a script, which would name whatever has no name."""
+    took: list[tuple[str, list[str]]] = []
+    app = typer.Typer(pretty_exceptions_enable=False)
+
+    @app.callback()
+    def root() -> None: ...
+
+    def take(name: Annotated[str, typer.Argument()], words: Annotated[list[str], typer.Argument()]) -> None:
+        took.append((name, words))
+
+    common.command(app, "take")(take)
+    done = CliRunner().invoke(app, ["take", name, "x"])
+    assert (done.exit_code, took) == (2, [])
+    assert done.stderr.startswith("Error: NAME is empty. Give it a value")
+    assert CliRunner().invoke(app, ["take", "it", ""]).exit_code == 0
+    assert took == [("it", [""])], "but a command for a node may have empty words"

@@ -19,12 +19,14 @@ from chiops.cloud.openstack.swift import Deleted, Swift
 from chiops.errors import DataError, Timeout, Transient
 from chiops.etl.parallel import through
 from chiops.s3.deletion import ATTEMPTS
-from chiops.s3.purge import Gate, Purged, not_emptied
+from chiops.s3.purge import Gate, Purged, not_emptied, still_written
 
 BATCH = 100
 """Objects per request. Swift takes a hundred times as many, but deletes them two at a time before it answers."""
 IN_FLIGHT = 16
 """Most requests at once."""
+WRITTEN = 3
+"""How many passes in a row may find no less than the one before, though objects went: something writes as fast as we delete."""
 STALE, PAUSE_S = 30, 1.0
 """How often a listing may show only what is gone, as Swift's do for a while, and how long to wait before the next look."""
 
@@ -51,11 +53,14 @@ def empty(
 
     Raises:
         NotFound: there is no such container.
-        DataError: objects would not go; names one, and says how many went and how many did not. All others are gone.
+        DataError: objects would not go; names one, and says how many went and how many did not. All others are gone. Or they are
+            added as fast as we delete.
         Transient, Timeout: the object store was overloaded at each of several attempts.
     """
-    with ExitStack() as connections:
-        return _Emptying(site, container, on_progress, sleep, connections).run()
+    with ExitStack() as stack:
+        connections = stack.enter_context(ExitStack())  # closed after the threads that use them have ended
+        pool = stack.enter_context(ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="empty"))
+        return _Emptying(site, container, on_progress, sleep, connections, pool).run()
 
 
 class _Emptying:
@@ -66,8 +71,9 @@ class _Emptying:
         on_progress: Callable[[int], None],
         sleep: Callable[[float], None],
         connections: ExitStack,
+        pool: ThreadPoolExecutor,
     ) -> None:
-        self._site, self._container, self._connections = site, container, connections
+        self._site, self._container, self._connections, self._pool = site, container, connections, pool
         self._on_progress, self._sleep = on_progress, sleep
         self._gate = Gate(IN_FLIGHT, sleep)
         self._total = Purged()
@@ -75,13 +81,16 @@ class _Emptying:
 
     def run(self) -> tuple[int, int]:
         """Passes until one finds nothing listed."""
-        stale = 0
+        stale = written = least = 0
         while True:
             before = self._total.objects
             listed, refused = self._pass()
             if not listed:
                 return self._total.objects, self._total.bytes
             if self._total.objects > before:
+                written, least = (written + 1, least) if least and listed >= least else (0, listed)
+                if written == WRITTEN:
+                    raise still_written(self._container, self._total, listed)
                 continue
             if refused:
                 key, why = min(refused.items())
@@ -93,25 +102,26 @@ class _Emptying:
                 )
             self._sleep(PAUSE_S)
 
-    def _pass(self) -> tuple[bool, dict[str, str]]:
-        """Ask for all to go that is listed now: whether anything was, and which keys would not go and why."""
-        listed, refused = False, dict[str, str]()
-        with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="empty") as pool:
-            for batch, told in through(pool, IN_FLIGHT, self._delete, self._batches()):
-                listed = True
-                refused |= told.refused
-                if told.gone:
-                    size = sum(int(item.get("bytes") or 0) for item in batch if item["name"] not in told.refused)
-                    self._total += Purged(told.gone, size)
-                    self._on_progress(self._total.objects)
+    def _pass(self) -> tuple[int, dict[str, str]]:
+        """Ask for all to go that is listed now: how many were, and which keys would not go and why."""
+        listed, refused = 0, dict[str, str]()
+        for batch, told in through(self._pool, IN_FLIGHT, self._delete, self._batches()):
+            listed += len(batch)
+            refused |= told.refused
+            if told.gone:
+                size = sum(int(item.get("bytes") or 0) for item in batch if item["name"] not in told.refused)
+                self._total += Purged(told.gone, size)
+                self._on_progress(self._total.objects)
         return listed, refused
 
     def _batches(self) -> Iterator[Sequence[Item]]:
-        marker = ""
+        marker, longest = "", 0
         while page := self._swift.listed(marker):
-            marker = str(page[-1]["name"])
+            marker, longest = str(page[-1]["name"]), max(longest, len(page))
             for begin in range(0, len(page), BATCH):
                 yield page[begin : begin + BATCH]
+            if len(page) < longest:
+                return  # the end, as it was; what is written behind it is the next pass's
 
     def _delete(self, batch: Sequence[Item]) -> tuple[Sequence[Item], Deleted]:
         names = [str(item["name"]) for item in batch]

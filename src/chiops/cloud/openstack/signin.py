@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from chiops.cloud.base import SiteFacts
@@ -93,17 +94,22 @@ def _configured(name: str, region: str) -> Connection:
         values = config.cloud_config["clouds"][name]
         values.pop("regions", None)
         values["region_name"] = region
-    chosen = config.get_one(cloud=name, api_timeout=READ_S)
-    values = chosen.config
-    if values.get("auth_type") in _WITH_PASSWORD and not values.get("auth", {}).get("password"):
-        # keystoneauth would say so in an exception of no kind, after it has asked Keystone
-        raise Auth(
-            f"the entry {name} of clouds.yaml has no password" if name != ENVIRONMENT else "OS_PASSWORD is missing",
-            todo="add `password` below `auth`, or set OS_PASSWORD: what the dashboard offers for download leaves it out"
-            if name != ENVIRONMENT
-            else "set it, or load your openrc file again",
-        )
-    return Connection(config=chosen)
+    _require_password(name, config.cloud_config["clouds"][name])
+    return Connection(config=config.get_one(cloud=name, api_timeout=READ_S))
+
+
+def _require_password(name: str, values: Mapping[str, Any]) -> None:
+    """Raise if an entry signs in by password and has none: keystoneauth says so in an exception of no kind, or of any."""
+    auth = values.get("auth") or {}
+    kind = values.get("auth_type") or ("password" if {"username", "user_id"} & auth.keys() else "")
+    if kind not in _WITH_PASSWORD or {"password", "token"} & (auth.keys() | values.keys()):
+        return
+    if name == ENVIRONMENT:
+        raise Auth("OS_PASSWORD is not set", todo="set it, or load your openrc file again")
+    raise Auth(
+        f"the entry {name} of clouds.yaml has no password",
+        todo="add `password` below `auth`, which the file that the dashboard offers leaves out, or make an application credential",
+    )
 
 
 def in_chameleon_jupyter() -> bool:

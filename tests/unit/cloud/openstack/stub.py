@@ -47,12 +47,13 @@ VERSIONS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Answer:
-    """What to answer; ``lost`` closes the connection instead, after the handler has done its work."""
+    """What to answer; ``lost`` closes the connection instead, after the handler has done its work, ``cut`` in the body's midst."""
 
     status: int = 200
     body: object = None
     headers: dict[str, str] = field(default_factory=dict)
     lost: bool = False
+    cut: bool = False
 
 
 Handler = Callable[[dict[str, Any]], Answer]
@@ -152,7 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) // 2] if answer.cut else body)
+        self.close_connection |= answer.cut
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _handle  # noqa: N815
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from chiops.cloud.base import Mark
+from chiops.cloud.openstack import objects
 from chiops.cloud.openstack.claims import META, Claim, claims, metadata
 from chiops.cloud.openstack.cloud import OpenStackCloud
-from chiops.errors import Conflict, Timeout
+from chiops.errors import CloudError, Conflict, Timeout
 from tests.unit.cloud.openstack.stub import PATHS, USER, Answer, Stub
 
 MARK = Mark("lab", USER)
@@ -98,6 +99,29 @@ def test_who_comes_second_gives_way_to_anothers_claim(
     assert list(claims(container.metadata)) == [rival.word]
     stub.on("GET", PATHS["object-store"], Answer(200, [{"name": "bucket", "count": 1, "bytes": 2}]))
     assert [bucket.mark for bucket in cloud.objects.list()] == [None], "and it is not remembered as ours"
+
+
+@pytest.mark.parametrize("failures", [1, 100])
+def test_while_two_claims_stand_it_is_nobodys(
+    stub: Stub, cloud: OpenStackCloud, container: Container, failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that fails is taken again; where all do, ours stays beside the other's, and neither may purge it."""
+    monkeypatch.setattr(objects, "GIVING_WAY_S", (0.0,) * 5)
+    rival, left = Claim(Mark("theirs", "mate")), [Answer(500)] * failures
+    container.before_put = lambda: container.put(rival.headers())
+    stub.on("HEAD", PATH, lambda asked: left.pop() if container.there and left else container.head(asked))
+    with pytest.raises(CloudError) as told:
+        cloud.objects.create("bucket", mark=MARK)
+    assert isinstance(told.value, Conflict) == (failures == 1)
+    left.clear()
+    assert cloud.objects.get("bucket").mark == (rival.mark if failures == 1 else None)
+
+
+def test_a_name_that_another_project_has_is_taken(stub: Stub, cloud: OpenStackCloud) -> None:
+    stub.on("HEAD", PATH, Answer(403))
+    with pytest.raises(Conflict, match="another project may have that name"):
+        cloud.objects.create("bucket", mark=MARK)
+    assert stub.count("PUT", PATH) == 0
 
 
 def test_what_holds_something_is_not_ours_even_without_a_claim(cloud: OpenStackCloud, container: Container) -> None:

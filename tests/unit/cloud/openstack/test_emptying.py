@@ -110,7 +110,9 @@ def test_one_that_stays_overloaded_is_told(stub: Stub, cloud: OpenStackCloud) ->
     assert stub.count("POST", ACCOUNT) == ATTEMPTS
 
 
-@pytest.mark.parametrize("lost", [Answer(503), Answer(200, lost=True)], ids=["503", "closed"])
+@pytest.mark.parametrize(
+    "lost", [Answer(503), Answer(200, lost=True), Answer(200, {"Errors": []}, cut=True)], ids=["503", "closed", "cut"]
+)
 def test_what_went_counts_when_the_answer_is_lost(stub: Stub, cloud: OpenStackCloud, lost: Answer) -> None:
     held = holding(stub, "a", "b")
     deleted, answers = stub.handlers["POST", ACCOUNT], [lost]
@@ -121,6 +123,41 @@ def test_what_went_counts_when_the_answer_is_lost(stub: Stub, cloud: OpenStackCl
 
     stub.on("POST", ACCOUNT, once)
     assert empty(cloud._site, "b", sleep=nothing_more) == (2, 20)
+    assert held == []
+
+
+def test_a_listing_that_breaks_off_each_time_is_a_sentence(stub: Stub, cloud: OpenStackCloud) -> None:
+    holding(stub, "a", "b")
+    stub.on("GET", f"{ACCOUNT}/b", Answer(200, [{"name": "a"}], cut=True))
+    with pytest.raises(Transient, match="listing the objects of b at stub"):
+        empty(cloud._site, "b", sleep=nothing_more)
+
+
+def test_one_that_is_written_to_as_fast_as_it_goes_is_told(stub: Stub, cloud: OpenStackCloud) -> None:
+    held, deleted = holding(stub, "a", "b"), stub.handlers["POST", ACCOUNT]
+
+    def written(request: dict[str, Any]) -> Answer:
+        answer = deleted(request)
+        held.extend(["a", "b"])
+        return answer
+
+    stub.on("POST", ACCOUNT, written)
+    with pytest.raises(DataError) as told:
+        empty(cloud._site, "b", sleep=nothing_more)
+    assert "something is still writing to it" in told.value.sentence()
+
+
+def test_what_is_written_behind_a_listing_does_not_hold_it_up(stub: Stub, cloud: OpenStackCloud) -> None:
+    held = holding(stub, *(f"{number:03}" for number in range(5)), page=3)
+    listed, more = stub.handlers["GET", f"{ACCOUNT}/b"], [f"z{number:03}" for number in range(40)]
+
+    def growing(request: dict[str, Any]) -> Answer:
+        if more:
+            held.append(more.pop(0))
+        return listed(request)
+
+    stub.on("GET", f"{ACCOUNT}/b", growing)
+    assert empty(cloud._site, "b", sleep=nothing_more)[0] == 45
     assert held == []
 
 

@@ -175,6 +175,14 @@ def test_a_group_is_meant_by_id_before_it_is_by_name(stub: Stub, cloud: OpenStac
         cloud.network._groups.ids(["ssh"], None)
 
 
+def test_a_rule_for_groups_is_no_rule_for_all(stub: Stub, cloud: OpenStackCloud) -> None:
+    ssh = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
+    for key in ("remote_group_id", "remote_address_group_id"):
+        group = {"id": "g", "name": "g", "security_group_rules": [ssh | {"remote_ip_prefix": None, key: "x"}]}
+        stub.on("GET", "/network/v2.0/security-groups", Answer(200, {"security_groups": [group]}))
+        assert cloud.network.security_groups()[0].rules == ()
+
+
 def ec2(access: str, **more: str) -> dict[str, Any]:
     blob = json.dumps({"access": access, "secret": "s", **more})
     return {"id": access, "type": "ec2", "user_id": USER, "project_id": PROJECT, "blob": blob}

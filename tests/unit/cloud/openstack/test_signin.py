@@ -100,6 +100,26 @@ def test_openrc_variables(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
         connect(CHI)
 
 
+@pytest.mark.parametrize("kind", ["password", "v3password", ""])
+def test_what_the_dashboard_offers_lacks_a_password_and_is_told_so(tmp_path: Path, kind: str) -> None:
+    """Horizon's clouds.yaml names the user alone; without a look here, keystoneauth asks Keystone and raises a bare Exception."""
+    whole = entry("http://127.0.0.1:9/v3")
+    whole["auth"].pop("password")  # type: ignore[attr-defined]
+    write_clouds(tmp_path, mine=whole | ({"auth_type": kind} if kind else {}))
+    facts = facts_of("mine", {})
+    assert facts
+    with pytest.raises(Auth, match=r"the entry mine of clouds\.yaml has no password"):
+        connect(facts)
+
+
+@pytest.mark.parametrize("text", ["clouds: [1", "clouds:\n\tmine: {}"])
+def test_a_clouds_yaml_that_is_no_yaml_is_told_with_its_line(tmp_path: Path, text: str) -> None:
+    """openstacksdk goes on without it."""
+    (tmp_path / "clouds.yaml").write_text(text)
+    with pytest.raises(UsageError, match=r"clouds\.yaml can't be read.*line [12]"):
+        entry_for(KVM)
+
+
 def test_without_credentials_the_way_to_some_is_said() -> None:
     with pytest.raises(Auth, match="Make an application credential"):
         connect(CHI)
