@@ -39,7 +39,7 @@ def pick(journal: Journal, name: str | None, *, kept: bool = False, site: str | 
             if record.name == name:
                 return record
         names = [record.name for record in candidates]
-        todo = suggestion(name, names) if names else f"no lab is; run `chiops up {name}` if it is a lab or its file"
+        todo = suggestion(name, names) if names else f"no lab is up; if {name} is a lab or its file, run `chiops up {name}`"
         raise UsageError(f"the lab {name} is not up", todo=todo)
     if len(up) == 1:
         return up[0]
