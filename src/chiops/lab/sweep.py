@@ -91,8 +91,8 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
         yield Found(tuple(found), problems, not_mine, unread)
 
 
-def take(leftover: Leftover, ask: Release, purge: Purge) -> None:
-    """Delete what goes of a leftover, in order, and see that it is gone.
+def take(leftover: Leftover, ask: Release, purge: Purge) -> Teardown:
+    """Delete what goes of a leftover, in order, and see that it is gone; returns what went and what stayed after all.
 
     Raises:
         Conflict: a command works on the lab.
@@ -100,8 +100,9 @@ def take(leftover: Leftover, ask: Release, purge: Purge) -> None:
     """
     bench, teardown = leftover.teardown.benches[leftover.site], leftover.teardown
     with lab_lock(leftover.lab, "sweep"):
-        take_all(teardown, let_go(teardown, leftover.site, ask), Journal())
-        verify(teardown, lambda: _look(bench.cloud, leftover, parts_of(teardown), purge))
+        done = take_all(teardown, let_go(teardown, leftover.site, ask), Journal())
+        verify(done, lambda: _look(bench.cloud, leftover, parts_of(done), purge))
+    return done
 
 
 def _look(cloud: Cloud, leftover: Leftover, parts: frozenset[str], purge: Purge) -> Teardown:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 from chiops import progress
 from chiops.cloud.base import FloatingIp, Lease, Reservation, ReservationRequest, Server, State
-from chiops.errors import CloudError, Conflict, NotOurs, UsageError
+from chiops.errors import CloudError, Conflict, UsageError
 from chiops.names import format_duration
 from chiops.ops import hosts, moments, resolve, shell
 from chiops.ops.desk import Confirm, Desk
 from chiops.resources import waiting
-from chiops.resources.lease import GONE_TIMEOUT_S, READY_TIMEOUT_S, LeaseKind, servers_on
+from chiops.resources.lease import GONE_TIMEOUT_S, READY_TIMEOUT_S, LeaseKind, require_ours, servers_on
 from chiops.resources.lease_policy import check_extension, check_length, requests_of, service_units
 
 NOUN = "lease"
@@ -181,11 +181,7 @@ def delete(desk: Desk, word: str, confirm: Confirm) -> Ended:
     seen = desk.look("leases", "servers", "floating_ips", "volumes")
     lease = desk.own(find(desk, seen.leases, word), NOUN, word)
     doomed = servers_on(lease, seen.servers)
-    if others := [server.name for server in doomed if not desk.is_ours(server)]:
-        raise NotOurs(
-            f"the lease {lease.name} carries servers that are not yours: {', '.join(others)}",
-            todo="have them deleted by those who made them; they would go with the lease",
-        )
+    require_ours(lease, doomed, desk.mark)
     ids = {server.id for server in doomed}
     volumes = [volume.name for volume in seen.volumes if any(at.server_id in ids for at in volume.attachments)]
     confirm(_question(lease, doomed, volumes))
