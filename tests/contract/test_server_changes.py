@@ -1,8 +1,11 @@
-"""What a reboot and a rebuild keep, and what they take."""
+"""What a reboot, a start and a rebuild keep, and what they take."""
 
 from __future__ import annotations
 
-from chiops.cloud.base import Attachment, Cloud, Image, Node, Server
+import pytest
+
+from chiops.cloud.base import Attachment, Cloud, Image, Node, Server, State
+from tests.support.halting import halt
 from tests.support.nodes import as_root, port_answers, succeeds, wait_ssh
 from tests.support.poll import wait_for
 from tests.support.scratch import Scratch
@@ -52,6 +55,59 @@ def test_a_reboot_from_inside_is_as_good(cloud: Cloud, scratch: Scratch, new_ser
     wait_for("reboot", lambda: succeeds(node, "test ! -e /run/in-memory"), within=scratch.target.patience)
     assert read(node, attachment) == "kept word"
     assert scratch.until_ready(server).fixed_address == server.fixed_address
+
+
+def halted(cloud: Cloud, scratch: Scratch, server: Server, status: str) -> Server:
+    """The server once somebody else has halted it."""
+    if not halt(cloud, server.id, status):
+        pytest.skip(f"no server of this cloud is ever {status}")
+    return wait_for(
+        status,
+        lambda: cloud.compute.get(server.id),
+        until=lambda found: found.status == status,
+        within=scratch.target.patience,
+    )
+
+
+def started(cloud: Cloud, scratch: Scratch, server: Server) -> Server:
+    """The server once it runs again, of which the cloud says nothing at first."""
+    cloud.compute.start(server.id)
+    return wait_for(
+        "start",
+        lambda: cloud.compute.get(server.id),
+        until=lambda found: found.state is State.READY,
+        within=scratch.target.patience,
+    )
+
+
+@pytest.mark.parametrize("status", ["SHUTOFF", "PAUSED", "SUSPENDED"])
+def test_one_that_was_halted_goes_on(cloud: Cloud, scratch: Scratch, new_server: NewServer, status: str) -> None:
+    server = new_server()
+    assert halted(cloud, scratch, server, status).state is State.STOPPED
+    after = started(cloud, scratch, server)
+    assert (after.id, after.fixed_address, after.security_groups) == (
+        server.id,
+        server.fixed_address,
+        server.security_groups,
+    )
+    cloud.compute.start(server.id)
+    assert cloud.compute.get(server.id).state is State.READY, "one that runs is left alone"
+
+
+@pytest.mark.parametrize("status", ["PAUSED", "SUSPENDED"])
+def test_one_that_was_halted_keeps_its_memory_and_what_it_has_mounted(
+    cloud: Cloud, scratch: Scratch, new_server: NewServer, reach: Reach, status: str
+) -> None:
+    server = new_server()
+    node = reach(server)
+    attachment = scratch.attached(scratch.volume(), server)
+    assert written(node, attachment) == "kept word"
+    as_root(node, "echo here >/run/in-memory")
+    halted(cloud, scratch, server, status)
+    started(cloud, scratch, server)
+    wait_ssh(node, within=scratch.target.patience)
+    assert as_root(node, "cat /run/in-memory") == "here"
+    assert read(node, attachment) == "kept word"
 
 
 def test_rebuild_makes_the_disk_new_and_keeps_address_and_volumes(

@@ -66,6 +66,7 @@ def test_what_is_unknown_is_not_found(cloud: Cloud, image: Image) -> None:
         lambda: cloud.compute.get(unknown),
         lambda: cloud.compute.delete(unknown),
         lambda: cloud.compute.reboot(unknown),
+        lambda: cloud.compute.start(unknown),
         lambda: cloud.compute.rebuild(unknown, image.id),
         lambda: cloud.compute.console_log(unknown),
     ]

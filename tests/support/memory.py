@@ -249,6 +249,8 @@ class _Compute(_Service):
     def reboot(self, server_id: str) -> None:
         self.at.of("server")[server_id] = replace(self.get(server_id), status="ACTIVE", state=State.READY)
 
+    start = reboot
+
     def delete(self, server_id: str) -> None:
         self.get(server_id)
         del self.at.of("server")[server_id]

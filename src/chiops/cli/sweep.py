@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chiops.cli.common import command, confirm, options
 from chiops.cli.lifecycle import LabArgument, SetOption, ask_to_end
 from chiops.output import Format, emit, message, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chiops.lab.sweep import Leftover
 
 
 def register(app: typer.Typer) -> None:
@@ -43,12 +49,7 @@ def sweep(
             message(f"{site} was left out: {problem}", style="warning")
         for (site, bucket), problem in found.unread.items():
             message(f"The bucket {bucket} at {site} was left out: {problem}", style="warning")
-        rows = [
-            {"lab": left.lab, **one.row(op)}
-            for left in found.leftovers
-            for op, going in (("delete", left.teardown.go), ("keep", left.teardown.stay))
-            for one in going
-        ]
+        rows = _rows(found.leftovers)
         doomed = [row for row in rows if row["op"] == "delete"]
         if rows and options.output is Format.TABLE:
             print_table(rows)
@@ -57,8 +58,12 @@ def sweep(
             confirm(
                 f"Delete these {len(doomed)}, of the labs {', '.join(dict.fromkeys(row['lab'] for row in doomed))}?"
             )
-            for left in found.leftovers:
-                lab_sweep.take(left, ask_to_end, purge)
+            shown = rows
+            rows = _rows([replace(left, teardown=lab_sweep.take(left, ask_to_end, purge)) for left in found.leftovers])
+            doomed = [row for row in rows if row["op"] == "delete"]
+            for row in rows:
+                if row["op"] == "keep" and row not in shown:
+                    message(f"The {row['kind']} {row['name']} stays after all: {row['reason']}.", style="warning")
         result = {
             "leftovers": rows,
             "deleted": len(doomed) if deleted else 0,
@@ -77,6 +82,15 @@ def sweep(
     emit(result, options.output, text=text)
     if failed:
         raise typer.Exit(1)
+
+
+def _rows(leftovers: Sequence[Leftover]) -> list[dict[str, str]]:
+    return [
+        {"lab": left.lab, **one.row(op)}
+        for left in leftovers
+        for op, going in (("delete", left.teardown.go), ("keep", left.teardown.stay))
+        for one in going
+    ]
 
 
 def adopt(lab: LabArgument, set_: SetOption = None) -> None:

@@ -102,8 +102,9 @@ class Leases(Protocol):
 
 
 class Compute(Protocol):
-    """Nova's and Glance's part. ``rebuild`` keeps address and volumes, and refuses a server that boots from one; ``console_log``
-    is the boot log's tail.
+    """Nova's and Glance's part. ``rebuild`` keeps address and volumes, and refuses a server that boots from one; ``start`` has one
+    that stands still go on, with all that is in its memory, and raises `Conflict` if somebody repairs it; ``console_log`` is the
+    boot log's tail.
 
     A server that neither comes nor goes shows the address that `Network.floating_ips` says leads to it, from the moment it does.
     """
@@ -120,6 +121,7 @@ class Compute(Protocol):
     def create(self, request: ServerRequest) -> Server: ...
     def rebuild(self, server_id: str, image_id: str) -> Server: ...
     def reboot(self, server_id: str) -> None: ...
+    def start(self, server_id: str) -> None: ...
     def delete(self, server_id: str) -> None: ...
     def console_log(self, server_id: str, lines: int = 100) -> str: ...
 

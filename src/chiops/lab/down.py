@@ -61,7 +61,7 @@ def down(record: LabRecord, confirm: Confirm, release_held: Release, purge: Purg
         gone_before = _gone_before(teardown, missing, journal)
         if teardown.go:
             confirm(teardown)
-            take_all(teardown, let_go(teardown, places.compute.site, release_held), journal)
+            teardown = take_all(teardown, let_go(teardown, places.compute.site, release_held), journal)
             with progress.task("verify that it is gone"):
                 verify(teardown, lambda: look(parts_of(teardown) - missing.keys(), first=False))
         for key in gone_before:

@@ -159,7 +159,7 @@ def _step(item: Item, site: str, verdict: Verdict, replace_: Collection[str]) ->
 
 def _follow(item: Item, verdict: Verdict, needed: list[Op], bench: Workbench) -> Verdict:
     """A replaced server takes its address and attachments with it, a replaced lease its servers."""
-    if verdict.op not in (Op.KEEP, Op.UPDATE) or Op.REPLACE not in needed:
+    if verdict.op not in (Op.KEEP, Op.UPDATE, Op.USE) or Op.REPLACE not in needed:
         return verdict
     if item.key.kind == "server":
         lost = lost_with(item.wanted, verdict.found, bench)

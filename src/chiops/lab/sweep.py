@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 
 from chiops import progress
 from chiops.cloud import sites
 from chiops.cloud.base import Bucket, Cloud, Mark
-from chiops.errors import ChiopsError, CloudError, NoCredentials, NotFound, UsageError
-from chiops.lab.journal import Journal
+from chiops.errors import ChiopsError, CloudError, Conflict, NoCredentials, NotFound, UsageError
+from chiops.lab.journal import Journal, LabRecord
+from chiops.lab.known import known_at
 from chiops.lab.lock import lab_lock
 from chiops.lab.places import ALL_PARTS, CATALOGUE
 from chiops.lab.release import Release
@@ -70,8 +71,8 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
     problems: dict[str, str] = {}
     not_mine: dict[str, str] = {}
     unread: dict[tuple[str, str], str] = {}
-    known = _known()
-    if named := sorted({lab for lab, _ in known} & set(labs)):
+    known = Journal().labs()
+    if named := sorted({record.name for record in known} & set(labs)):
         raise UsageError(
             f"the lab {named[0]} is known here, so it is no leftover", todo=f"use `chiops down {named[0]}`"
         )
@@ -82,7 +83,7 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
                 with progress.task(f"look at {name}"):
                     unreadable: dict[str, str] = {}
                     seen = with_marks(cloud, observe(cloud, ALL_PARTS - CATALOGUE), unreadable.__setitem__)
-                    found += _at(cloud, name, seen, labs, {lab for lab, site in known if site == name}, purge)
+                    found += _at(cloud, name, seen, labs, known, purge)
                     unread |= {(name, bucket): why for bucket, why in unreadable.items()}
             except NoCredentials as error:
                 not_mine[name] = error.sentence()
@@ -91,17 +92,31 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
         yield Found(tuple(found), problems, not_mine, unread)
 
 
-def take(leftover: Leftover, ask: Release, purge: Purge) -> None:
-    """Delete what goes of a leftover, in order, and see that it is gone.
+def take(leftover: Leftover, ask: Release, purge: Purge) -> Teardown:
+    """Delete what goes of a leftover, in order, and see that it is gone; returns what went and what stayed after all.
 
     Raises:
-        Conflict: a command works on the lab.
+        Conflict: a command works on the lab, or one has taken it up again since it was looked for.
         ChiopsError: the first failure; what did not depend on it is gone all the same.
     """
     bench, teardown = leftover.teardown.benches[leftover.site], leftover.teardown
     with lab_lock(leftover.lab, "sweep"):
-        take_all(teardown, let_go(teardown, leftover.site, ask), Journal())
-        verify(teardown, lambda: _look(bench.cloud, leftover, parts_of(teardown), purge))
+        journal = Journal()
+        _require_forgotten(leftover, bench, journal)
+        done = take_all(teardown, let_go(teardown, leftover.site, ask), journal)
+        verify(done, lambda: _look(bench.cloud, leftover, parts_of(done), purge))
+    return done
+
+
+def _require_forgotten(leftover: Leftover, bench: Workbench, journal: Journal) -> None:
+    """Asked again under the lab's lock: a question lay between, and another terminal may have taken the lab up."""
+    records = [record for record in journal.labs() if record.name == leftover.lab]
+    known = known_at(leftover.site, bench.seen.me, records)
+    keys = any(doomed.key.kind == "credential" for doomed in leftover.teardown.go)
+    if leftover.lab in known.here or (keys and leftover.lab in known.elsewhere):
+        raise Conflict(
+            f"the lab {leftover.lab} is known here meanwhile", todo=f"use `chiops down {leftover.lab}` if it is to go"
+        )
 
 
 def _look(cloud: Cloud, leftover: Leftover, parts: frozenset[str], purge: Purge) -> Teardown:
@@ -112,21 +127,14 @@ def _look(cloud: Cloud, leftover: Leftover, parts: frozenset[str], purge: Purge)
     return survey(leftover.lab, {leftover.site: bench}, leftover.site, purge, weigh=False)
 
 
-def _known() -> set[tuple[str, str]]:
-    """Each lab that this machine remembers, with each of its sites."""
-    places: set[tuple[str, str]] = set()
-    for record in Journal().labs():
-        places.add((record.name, record.site))
-        with suppress(UsageError):  # a site that has been forgotten meanwhile
-            places.add((record.name, sites.site(record.site).object_site or record.site))
-    return places
-
-
 def _at(
-    cloud: Cloud, name: str, seen: Seen, labs: Collection[str], known: Collection[str], purge: Purge
+    cloud: Cloud, name: str, seen: Seen, labs: Collection[str], records: Sequence[LabRecord], purge: Purge
 ) -> Iterator[Leftover]:
-    for lab in sorted(labs_in(seen) & set(labs) if labs else labs_in(seen) - {*known, NO_LAB}):
-        bench = Workbench(cloud, sites.site(name), Mark(lab, seen.me.user_id), seen)
+    there = labs_in(seen)
+    known = known_at(name, seen.me, [record for record in records if record.name in there])
+    for lab in sorted(there & set(labs) if labs else there - {*known.here, NO_LAB}):
+        shown = replace(seen, credentials=()) if lab in known.elsewhere else seen
+        bench = Workbench(cloud, sites.site(name), Mark(lab, seen.me.user_id), shown)
         teardown = survey(lab, {name: bench}, name, purge)
         if teardown.go or teardown.stay:
             yield Leftover(name, lab, teardown)

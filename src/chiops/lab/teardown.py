@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from chiops import progress
-from chiops.cloud.base import Attachment, Bucket
+from chiops.cloud.base import Attachment, Bucket, Lease
 from chiops.errors import ChiopsError, NotFound, NotOurs, Timeout
 from chiops.lab.apply import in_order, raise_first
 from chiops.lab.journal import Journal
@@ -16,6 +17,7 @@ from chiops.lab.wanted import KINDS, Key
 from chiops.ops.buckets import purge_bucket
 from chiops.resources import waiting
 from chiops.resources.kind import Workbench
+from chiops.resources.lease import LeaseKind
 
 LISTED_TIMEOUT_S = 30.0
 """How long a list may still show what is gone."""
@@ -37,19 +39,38 @@ def let_go(teardown: Teardown, site: str, ask: Release) -> list[Attachment]:
     return release(attached, teardown.benches[site], ask)
 
 
-def take_all(teardown: Teardown, held: Sequence[Attachment], journal: Journal) -> None:
+def take_all(teardown: Teardown, held: Sequence[Attachment], journal: Journal) -> Teardown:
     """Take all that goes. What is gone already is no error, and a failure stops only what needs it.
 
     Args:
         teardown: what goes.
         held: attachments of volumes that are still mounted: they come free when their server has gone.
         journal: where each step is noted.
+
+    Returns:
+        The same, with a lease on which others have started servers meanwhile among what stays.
     """
+    shared: list[tuple[Doomed, NotOurs]] = []
+
+    def take(doomed: Doomed) -> None:
+        try:
+            _take(teardown, doomed, journal)
+        except NotOurs as error:
+            if not isinstance(doomed.found, Lease):
+                raise
+            shared.append((doomed, error))
+
     go = [doomed for doomed in teardown.go if doomed.found not in held]
     by_key = {Key(doomed.key.kind, f"{index} {doomed.key.name}"): doomed for index, doomed in enumerate(go)}
     needs = {key: [other for other in by_key if other.kind in AFTER.get(key.kind, ())] for key in by_key}
-    work = {key: (lambda doomed=doomed: _take(teardown, doomed, journal)) for key, doomed in by_key.items()}
+    work = {key: (lambda doomed=doomed: take(doomed)) for key, doomed in by_key.items()}
     raise_first(in_order(work, needs))
+    staying = [doomed for doomed, _ in shared]
+    return replace(
+        teardown,
+        go=tuple(doomed for doomed in teardown.go if doomed not in staying),
+        stay=(*teardown.stay, *(replace(doomed, detail=error.what) for doomed, error in shared)),
+    )
 
 
 def parts_of(teardown: Teardown) -> frozenset[str]:
@@ -92,7 +113,10 @@ def _take(teardown: Teardown, doomed: Doomed, journal: Journal) -> None:
             # Also one that counts no objects: old versions and unfinished uploads are not counted.
             with suppress(NotFound):  # deleted by other hands since it was looked at
                 purge_bucket(bench.cloud, _certain(doomed.found, bench), task)
-        kind.take(doomed.found, bench)
+        if isinstance(doomed.found, Lease):
+            LeaseKind().take(doomed.found, bench, alone=True)
+        else:
+            kind.take(doomed.found, bench)
 
 
 def _certain(bucket: Bucket, bench: Workbench) -> Bucket:

@@ -21,7 +21,7 @@ def reservations(
     """The parts of a lease.
 
     Raises:
-        UsageError: it would book nothing, both flavors and hosts, or properties that are no JSON list.
+        UsageError: it would book nothing, both flavors and hosts, or properties that are no filter of Blazar's.
     """
     hosts = node_type or resource_properties
     if flavors and hosts:
@@ -47,8 +47,10 @@ def _properties(node_type: str | None, given: str | None) -> str:
             parsed = json.loads(given)
         except ValueError as error:
             raise UsageError("--resource-properties is no JSON", why=str(error), todo=_EXAMPLE) from None
-        if not isinstance(parsed, list) or not parsed:
+        if not isinstance(parsed, list):
             raise UsageError("--resource-properties must be a JSON list", todo=_EXAMPLE)
+        if not parsed:
+            raise UsageError("--resource-properties names no property of hosts", todo=_EXAMPLE)
         parts.append(parsed)
     return json.dumps(parts[0] if len(parts) == 1 else ["and", *parts])
 
@@ -82,7 +84,9 @@ def extension(by: str | None, end: str | None, now: datetime | None = None) -> t
     Raises:
         UsageError: neither or both, or not a time.
     """
-    if bool(by) == bool(end):
+    if by and end:
+        raise UsageError("--by and --end exclude each other", todo="leave one out")
+    if not by and not end:
         raise UsageError("say how long", todo="add --by 2h, or --end '2026-11-21 18:00'")
     return (span(by), None) if by else (None, parse_moment(str(end), now or datetime.now(UTC)))
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 from chiops import progress
 from chiops.cloud.base import FloatingIp, Lease, Reservation, ReservationRequest, Server, State
-from chiops.errors import CloudError, Conflict, NotOurs, UsageError
+from chiops.errors import CloudError, Conflict, UsageError
 from chiops.names import format_duration
 from chiops.ops import hosts, moments, resolve, shell
 from chiops.ops.desk import Confirm, Desk
 from chiops.resources import waiting
-from chiops.resources.lease import GONE_TIMEOUT_S, READY_TIMEOUT_S, LeaseKind, servers_on
+from chiops.resources.lease import GONE_TIMEOUT_S, READY_TIMEOUT_S, LeaseKind, require_ours, servers_on
 from chiops.resources.lease_policy import check_extension, check_length, requests_of, service_units
 
 NOUN = "lease"
@@ -130,6 +130,7 @@ def extend(
 
     Raises:
         Policy: the site's rules forbid it.
+        Conflict: its end was moved by somebody else meanwhile.
         ResourceFailed: the extension broke the lease; with its fault.
         NotOurs: it is not ours.
     """
@@ -140,8 +141,7 @@ def extend(
     price = service_units(requests_of(lease), seen.flavors, until - lease.end)
     cost = f" It costs {price:.2f} service units more." if price is not None else ""
     confirm(f"Extend {lease.name} by {format_duration(until - lease.end)}, to {moments.local(until)}?{cost}")
-    if lease.state is State.PENDING and lease.start <= now:
-        lease = _ready(desk, lease)  # one that is just being changed would be broken by a second change
+    lease = _unmoved(desk, lease, until)
     with desk.change("extend", NOUN, lease.name, lease.mark) as (_, entry):
         entry.resource = lease.id
         desk.cloud.leases.extend(lease.id, until)
@@ -154,6 +154,21 @@ def extend(
         if moved.end + ROUNDING < until:
             raise CloudError(f"{desk.site} moved the end of {lease.name} only to {moments.local(moved.end)}")
     return moved
+
+
+def _unmoved(desk: Desk, asked: Lease, until: datetime) -> Lease:
+    """The lease as it is now. An end that was moved meanwhile could be later than ours, and servers would go too early."""
+    now = datetime.now(UTC)
+    changing = asked.state is State.PENDING and asked.start <= now
+    # One that is just being changed would be broken by a second change
+    lease = _ready(desk, asked) if changing else desk.cloud.leases.get(asked.id)
+    if lease.end != asked.end:
+        raise Conflict(
+            f"the end of {lease.name} moved meanwhile to {moments.local(lease.end)}",
+            todo="run it again if it is still to be later",
+        )
+    check_extension(desk.facts, lease, until, datetime.now(UTC))
+    return lease
 
 
 def _later(lease: Lease, by: timedelta) -> datetime:
@@ -181,11 +196,7 @@ def delete(desk: Desk, word: str, confirm: Confirm) -> Ended:
     seen = desk.look("leases", "servers", "floating_ips", "volumes")
     lease = desk.own(find(desk, seen.leases, word), NOUN, word)
     doomed = servers_on(lease, seen.servers)
-    if others := [server.name for server in doomed if not desk.is_ours(server)]:
-        raise NotOurs(
-            f"the lease {lease.name} carries servers that are not yours: {', '.join(others)}",
-            todo="have them deleted by those who made them; they would go with the lease",
-        )
+    require_ours(lease, doomed, desk.mark)
     ids = {server.id for server in doomed}
     volumes = [volume.name for volume in seen.volumes if any(at.server_id in ids for at in volume.attachments)]
     confirm(_question(lease, doomed, volumes))

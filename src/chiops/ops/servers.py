@@ -13,6 +13,7 @@ from chiops.resources import booting, waiting
 from chiops.resources.floating_ip import FloatingIpKind
 from chiops.resources.kind import Seen
 from chiops.resources.server import READY_TIMEOUT_S, ServerKind
+from chiops.resources.volume import HALTED
 
 NOUN = "server"
 SSH_TIMEOUT_S = 1200.0
@@ -115,13 +116,19 @@ def reboot(desk: Desk, word: str, *, wait: bool = False) -> Server:
     """Restart a server of ours, also one that is stopped; with ``wait`` until ssh answers.
 
     Raises:
-        NotOurs, Conflict: it is not ours; it has failed, or ssh can't be waited for.
+        NotOurs, Conflict: it is not ours; it has failed or stands still with all it has mounted; or ssh can't be waited for.
     """
     seen = desk.look("servers", "keypairs")
     server = desk.own(find(desk, seen.servers, word), NOUN, word)
     anew = f"build it anew with `chiops server rebuild {server.name}`"
     if server.state is State.FAILED:
         raise Conflict(f"{server.name} is in {server.status}", why=server.fault, todo=anew)
+    if server.status in HALTED:
+        # Of one that can't shut down a reboot is a reset
+        raise Conflict(
+            f"{server.name} is {server.status}, and what it has not written yet would be lost",
+            todo=f"run `openstack server {HALTED[server.status]} {server.name}` first",
+        )
     if wait:
         shell.require_our_key(server, seen.keypairs)
     with desk.change("reboot", NOUN, server.name, server.mark) as (_, entry):

@@ -1,4 +1,4 @@
-"""Floating IPs: one per server that wants one; a spare of this lab's is taken before a new one is allocated."""
+"""Floating IPs: one per server that wants one; what its lease booked or a spare of this lab's is taken before a new one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from chiops.cloud.base import FloatingIp, Mark, Server
 from chiops.errors import NotFound
 from chiops.resources.kind import Op, Verdict, Workbench, expect
+from chiops.resources.lease import servers_on
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class FloatingIpKind:
         network = bench.cloud.network
         with bench.binding:
             # Asked anew: an earlier try may have allocated one and died before it was bound.
-            spare = spares(network.floating_ips(), bench.mark)
+            there = network.floating_ips()
+            spare = [*_booked(there, server, bench), *spares(there, bench.mark)]
             address = spare[0] if spare else network.create_floating_ip(mark=bench.mark)
             if address.server_id:
                 address = network.unbind_floating_ip(address.id)
@@ -63,6 +65,18 @@ def spares(addresses: Sequence[FloatingIp], mark: Mark) -> list[FloatingIp]:
     free = [address for address in mine if not address.server_id]
     surplus = {address.server_id: address for address in mine if at[address.server_id] > 1}
     return [*free, *surplus.values()]
+
+
+def _booked(addresses: Sequence[FloatingIp], server: Server, bench: Workbench) -> list[FloatingIp]:
+    """Those that the server's lease has booked and that lead nowhere, or to the server that this one replaces.
+
+    Blazar makes them, so they bear no mark of the lab; its lease does.
+    """
+    reserved = [address for address in addresses if address.reservation_id]
+    leases = [lease for lease in bench.cloud.leases.list() if lease.mark == bench.mark] if reserved else []
+    parts = {item.id for lease in leases if servers_on(lease, [server]) for item in lease.reservations}
+    former = {one.id for one in bench.seen.servers if (one.name, one.mark) == (server.name, bench.mark)} - {server.id}
+    return [one for one in reserved if one.reservation_id in parts and one.server_id in {"", *former}]
 
 
 def _moved(bench: Workbench) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from chiops.cloud.base import Lease, ReservationRequest, Server, State
-from chiops.errors import NotFound
+from chiops.cloud.base import Lease, Mark, ReservationRequest, Server, State
+from chiops.errors import NotFound, NotOurs
 from chiops.names import format_duration
 from chiops.resources import waiting
 from chiops.resources.kind import Difference, Op, Verdict, Workbench, expect
@@ -35,6 +35,7 @@ class LeaseKind:
         for lease in bench.seen.leases:
             if lease.name == wanted.name and lease.mark == bench.mark and lease.end > now:
                 if lease.state is State.FAILED:
+                    require_ours(lease, bench.seen.servers, bench.mark)
                     reason = f"it is in {lease.status}: {lease.fault or 'no reason given'}"
                     differs = (Difference("status", lease.status, "ACTIVE"),)
                     return Verdict(Op.REPLACE, reason, lease, differs, _lost_with(lease, bench))
@@ -61,8 +62,20 @@ class LeaseKind:
     def mend(self, wanted: LeaseWanted, found: object, bench: Workbench) -> Lease:
         return self.settle(wanted, found, bench)
 
-    def take(self, found: object, bench: Workbench) -> None:
+    def take(self, found: object, bench: Workbench, *, alone: bool = False) -> None:
+        """End it, unless somebody else's server is on it by now: the site would delete that, too.
+
+        Args:
+            found: the lease.
+            bench: where it is.
+            alone: whether servers of our other labs keep it as well.
+
+        Raises:
+            NotOurs: there is such a server.
+        """
         found = expect(Lease, found)
+        # Asked anew: since it was looked at somebody may have answered a question, and others started servers
+        require_ours(found, bench.cloud.compute.list(), bench.mark, alone=alone)
         try:
             bench.cloud.leases.delete(found.id)
         except NotFound:
@@ -76,10 +89,30 @@ def servers_on(lease: Lease, servers: Iterable[Server]) -> list[Server]:
     return [server for server in servers if server.lease_id == lease.id or server.flavor in flavors]
 
 
+def require_ours(lease: Lease, servers: Iterable[Server], mark: Mark, *, alone: bool = False) -> None:
+    """Refuse to end a lease that carries servers of others.
+
+    Raises:
+        NotOurs: another owner's server is on it, or one without a mark; if ``alone``, also one of another lab of ours.
+    """
+    others = sorted(server.name for server in servers_on(lease, servers) if not _is_ours(server, mark, alone=alone))
+    if others:
+        whose = "the lab's" if alone else "yours"
+        raise NotOurs(
+            f"the lease {lease.name} carries servers that are not {whose}: {', '.join(others)}",
+            todo="have them deleted by those who made them; they would go with the lease",
+        )
+
+
+def _is_ours(server: Server, mark: Mark, *, alone: bool) -> bool:
+    return server.mark == mark if alone else server.mark is not None and server.mark.owner == mark.owner
+
+
 def _judge_running(wanted: LeaseWanted, lease: Lease, bench: Workbench, now: datetime) -> Verdict:
     booked = {item.flavor_name: item.amount for item in lease.reservations if item.kind == "flavor:instance"}
     short = {flavor: amount for flavor, amount in wanted.flavors.items() if booked.get(flavor, 0) < amount}
     if short and booked and all(booked):  # a site that does not say what is booked is taken at its word
+        require_ours(lease, bench.seen.servers, bench.mark)
         differs = (Difference("books", _show(booked), _show(wanted.flavors)),)
         return Verdict(Op.REPLACE, f"it lacks {_show(short)}", lease, differs, _lost_with(lease, bench))
     return Verdict(Op.KEEP, f"ends in {format_duration(lease.end - now)}", lease)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chiops.cloud.base import Lease, SecurityGroup, Server, ServerRequest, State
-from chiops.errors import InvalidRequest, NotFound, ResourceFailed
+from chiops.errors import Conflict, InvalidRequest, NotFound, ResourceFailed
 from chiops.names import suggestion
 from chiops.resources import booting, waiting
 from chiops.resources.booting import BootWanted
@@ -17,6 +17,12 @@ READY_TIMEOUT_S = 1800
 GONE_TIMEOUT_S = 600
 GROUPS = "security groups"
 DISK = "what is on its disk"
+_GOES_ON = {
+    "PAUSED": "it is paused: unpause it",
+    "SUSPENDED": "it is suspended: resume it",
+    "SHELVED": "it is shelved: unshelve it",
+    "SHELVED_OFFLOADED": "it is shelved: unshelve it",
+}
 _AGAIN = "mend that, then run `up` again; where there was no room, later or with another flavor"
 
 
@@ -55,7 +61,12 @@ class ServerKind:
         if _lease_is_over(found, bench):
             return Verdict(Op.REPLACE, "its lease is over, and it goes with it", found, differs)
         if found.state is State.STOPPED:
-            return Verdict(Op.UPDATE, "it is stopped: start it", found, differs)
+            if found.status == "RESCUE":
+                raise Conflict(
+                    f"the server {found.name} is in rescue, which may be somebody's repair",
+                    todo=f"run `openstack server unrescue {found.name}` first",
+                )
+            return Verdict(Op.UPDATE, _GOES_ON.get(found.status, "it is stopped: start it"), found, differs)
         if differs and differs[0].field == GROUPS:
             return Verdict(Op.UPDATE, f"{GROUPS} {differs[0].has} → {differs[0].wants}", found, differs)
         if differs:
@@ -109,7 +120,7 @@ class ServerKind:
     def mend(self, wanted: ServerWanted, found: object, bench: Workbench) -> Server:
         found = expect(Server, found)
         if found.state is State.STOPPED:
-            bench.cloud.compute.reboot(found.id)
+            bench.cloud.compute.start(found.id)
         bench.cloud.network.set_server_groups(found.id, _groups(wanted, bench))
         return self.settle(wanted, bench.cloud.compute.get(found.id), bench)
 

@@ -19,6 +19,8 @@ _STATES = {
     "REBOOT": State.PENDING,
     "ACTIVE": State.READY,
     "SHUTOFF": State.STOPPED,
+    "PAUSED": State.STOPPED,
+    "SUSPENDED": State.STOPPED,
     "DELETING": State.DELETING,
     "ERROR": State.FAILED,
 }
@@ -100,6 +102,18 @@ class FastCompute:
     def reboot(self, server_id: str) -> None:
         with self._world.turn():
             self._world.heads(self._world.need("server", server_id, "server"), "REBOOT", "ACTIVE")
+
+    def start(self, server_id: str) -> None:
+        with self._world.turn():
+            row = self._world.need("server", server_id, "server")
+            if _STATES[row.status] is State.STOPPED:
+                self._world.heads(row, row.status, "ACTIVE")
+
+    def halt(self, server_id: str, status: str) -> None:
+        """By hand."""
+        with self._world.turn():
+            row = self._world.need("server", server_id, "server")
+            self._world.heads(row, row.status, status)
 
     def delete(self, server_id: str) -> None:
         with self._world.turn():

@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 from chiops.cli import common
 from chiops.cli.main import app
 from chiops.cloud import sites
-from chiops.cloud.base import Bucket, SiteFacts
+from chiops.cloud.base import Bucket, Keypair, Mark, SiteFacts
 from chiops.errors import Auth, NoCredentials, Timeout
 from chiops.lab import sweep
-from tests.support.memory import SITE, Memory
+from tests.support.memory import ME, SITE, Memory
+from tests.support.things import lease, server
 
 Run = Callable[..., Result]
 OTHERS = {"down": Timeout("down did not answer"), "not-mine": NoCredentials("there are no credentials for not-mine")}
@@ -83,3 +84,19 @@ def test_a_bucket_that_can_not_be_read_is_no_part_of_the_claim(run: Run, memory:
     assert done.exit_code == 0
     assert done.stdout == "Nothing is left over at memory, 1 buckets aside that can't be read.\n"
     assert "The bucket hers at memory was left out: not for you." in done.stderr
+
+
+def test_a_lease_that_stays_after_all_is_told_and_not_counted(run: Run, memory: Memory) -> None:
+    mark = Mark("old-lab", ME.user_id)
+    memory.of("lease")["id-l"] = lease(mark=mark)
+    memory.of("keypair")["k"] = Keypair(id="k", name="k", mark=mark)
+
+    def start(request: str) -> None:
+        if request == "compute.list":
+            memory.of("server")["t"] = server("theirs", mark=None)
+
+    memory.after = start
+    done = run([], "--site", SITE, "--delete", "--yes")
+    assert "The lease l stays after all: the lease l carries servers that are not the lab's: theirs." in done.stderr
+    assert "\n1 deleted.\n" in done.stdout
+    assert memory.count() == {"lease": 1, "server": 1}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chiops.cloud import sites
+from chiops.cloud.openstack.entries import whereabouts
 from chiops.errors import UsageError
 
 
@@ -75,3 +76,15 @@ def test_a_persons_choice_is_no_site(mine: Path, monkeypatch: pytest.MonkeyPatch
     assert sites.chosen() == sites.Meant("KVM@TACC", f"as {mine} says")
     assert "default" not in sites.sites()
     assert sites.site("local").ssh_user == "me"
+
+
+def test_one_place_is_known_under_each_of_its_names(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OS_CLOUD", raising=False)
+    mine.write_text("mine: {os_cloud: kvm}")
+    (mine.parent.parent / "clouds.yaml").write_text(
+        "clouds: {kvm: {auth: {auth_url: 'https://kvm.tacc.chameleoncloud.org:5000'}, region_name: KVM@TACC},"
+        " bare: {auth: {auth_url: 'http://x:5000/v3'}}}"
+    )
+    for name in ("kvm", "KVM@TACC", "mine"):
+        assert whereabouts(sites.site(name)) == ("kvm.tacc.chameleoncloud.org", "KVM@TACC"), name
+    assert whereabouts(sites.site("bare")) == ("x", "")

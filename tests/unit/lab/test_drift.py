@@ -57,6 +57,10 @@ BROKEN: dict[str, tuple[Callable[[Memory], None], str]] = {
         lambda m: m.change("server", "node-2", state=State.STOPPED, status="SHUTOFF"),
         "server node-2: status is SHUTOFF, the lab says ACTIVE",
     ),
+    "a server paused": (
+        lambda m: m.change("server", "node-2", state=State.STOPPED, status="PAUSED"),
+        "server node-2: status is PAUSED, the lab says ACTIVE",
+    ),
     "a server that never started": (
         lambda m: m.change("server", "node-2", state=State.FAILED, status="ERROR", fault="no host", has_run=False),
         "server node-2: status is ERROR, the lab says ACTIVE",
@@ -79,6 +83,33 @@ def test_it_is_told_and_put_right(case: str, lab: str, memory: Memory) -> None:
     assert memory.count() == ALL
     if case == "an address moved":
         assert set(memory.of("floating_ip")) == addresses
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("SHUTOFF", "it is stopped: start it"),
+        ("PAUSED", "it is paused: unpause it"),
+        ("SUSPENDED", "it is suspended: resume it"),
+        ("SHELVED_OFFLOADED", "it is shelved: unshelve it"),
+    ],
+)
+def test_one_that_stands_still_goes_on_and_is_never_reset(lab: str, memory: Memory, status: str, told: str) -> None:
+    memory.change("server", "node-1", state=State.STOPPED, status=status)
+    (step,) = up.plan(lab, {}, SITE).changes
+    assert (step.verdict.op, step.verdict.reason) == (Op.UPDATE, told)
+    bring_up(lab)
+    assert "compute.start" in memory.requests
+    assert "compute.reboot" not in memory.requests
+    assert memory.find("server", "node-1").state is State.READY
+
+
+def test_one_in_rescue_is_left_to_whoever_repairs_it(lab: str, memory: Memory) -> None:
+    memory.change("server", "node-1", state=State.STOPPED, status="RESCUE")
+    before = len(memory.requests)
+    with pytest.raises(Conflict, match=r"node-1 is in rescue.*Run `openstack server unrescue node-1` first"):
+        bring_up(lab)
+    assert not {"compute.start", "compute.reboot"} & set(memory.requests[before:])
 
 
 def test_a_server_deleted_by_hand_comes_back_with_its_volume_and_address(lab: str, memory: Memory) -> None:

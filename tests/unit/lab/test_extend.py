@@ -55,6 +55,47 @@ def test_a_no_or_a_rule_sends_nothing(lab: LabRecord, memory: Memory, monkeypatc
     assert "leases.extend" not in memory.requests
 
 
+@pytest.mark.parametrize("hours", [20, -1])
+@pytest.mark.parametrize("to_that_end", [False, True])
+def test_an_end_that_moves_while_the_question_stands_is_not_moved_back(
+    lab: LabRecord, memory: Memory, hours: int, to_that_end: bool
+) -> None:
+    before: datetime = memory.find("lease", "lease-x").end
+    moved = before + timedelta(hours=hours)
+
+    def ask(_: str) -> None:
+        memory.change("lease", "lease-x", end=moved)
+
+    how = {"end": before + TWO_HOURS} if to_that_end else {"by": TWO_HOURS}
+    with pytest.raises(Conflict, match=r"the end of lease-x moved meanwhile to .*\. Run it again if it is still"):
+        extend.extend(lab, ask, **how)  # type: ignore[arg-type]
+    assert memory.find("lease", "lease-x").end == moved
+    assert "leases.extend" not in memory.requests
+
+
+def test_nor_is_one_that_moves_while_another_change_is_waited_for(lab: LabRecord, memory: Memory) -> None:
+    later = memory.find("lease", "lease-x").end + timedelta(hours=20)
+    memory.change("lease", "lease-x", state=State.PENDING, status="UPDATING")
+
+    def settle(request: str) -> None:
+        if request == "leases.get":
+            memory.change("lease", "lease-x", state=State.READY, status="ACTIVE", end=later)
+
+    memory.hook = settle
+    with pytest.raises(Conflict, match="moved meanwhile"):
+        extend.extend(lab, agree, by=TWO_HOURS)
+    assert "leases.extend" not in memory.requests
+
+
+def test_one_that_ends_while_the_question_stands_is_told(lab: LabRecord, memory: Memory) -> None:
+    def ask(_: str) -> None:
+        memory.change("lease", "lease-x", state=State.ENDED, status="TERMINATED")
+
+    with pytest.raises(Policy, match="is TERMINATED and can't be extended"):
+        extend.extend(lab, ask, by=TWO_HOURS)
+    assert "leases.extend" not in memory.requests
+
+
 def test_one_that_is_just_being_changed_is_waited_for(lab: LabRecord, memory: Memory) -> None:
     memory.change("lease", "lease-x", state=State.PENDING, status="UPDATING")
 

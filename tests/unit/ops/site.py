@@ -70,7 +70,7 @@ class Listing:
     objects: _Service = field(init=False)
 
     def __post_init__(self) -> None:
-        self.leases = _Service("leases", list=self.leases_)
+        self.leases = _Service("leases", list=self.leases_, get=next(iter(self.leases_), None))
         self.compute = _Service(
             "compute", list=self.servers, flavors=self.flavors, images=self.images, keypairs=self.keypairs
         )

@@ -137,6 +137,13 @@ def test_a_change_that_fails_is_in_the_journal(state: Path) -> None:
     assert rows == [("none", "somewhere", "delete", "key_pair", "k", "failed")]
 
 
+@pytest.mark.parametrize(("status", "verb"), [("PAUSED", "unpause"), ("SUSPENDED", "resume"), ("RESCUE", "unrescue")])
+def test_one_that_stands_still_is_not_reset(status: str, verb: str) -> None:
+    at = desk(servers=[server(state=State.STOPPED, status=status)])
+    with pytest.raises(Conflict, match=f"has not written yet would be lost. Run `openstack server {verb} n` first"):
+        servers.reboot(at, "n")
+
+
 def test_a_failed_server_is_not_restarted_but_told_why() -> None:
     at = desk(servers=[server(state=State.FAILED, status="ERROR", fault="No valid host")])
     with pytest.raises(Conflict, match="is in ERROR: No valid host"):

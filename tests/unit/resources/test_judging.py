@@ -105,6 +105,14 @@ def test_a_broken_lease_is_replaced_and_its_fault_told() -> None:
     assert "no hosts" in verdict.reason
 
 
+@pytest.mark.parametrize("mark", [None, THEIRS])
+@pytest.mark.parametrize("state", [State.FAILED, State.READY])
+def test_a_lease_that_carries_servers_of_others_is_never_replaced(mark: Mark | None, state: State) -> None:
+    at = bench(leases=[lease(state=state)], servers=[server(), server(name="hers", mark=mark, has_run=False)])
+    with pytest.raises(NotOurs, match="servers that are not yours: hers"):
+        LeaseKind().judge(LEASE, at)
+
+
 def test_the_sites_longest_lease_is_known_before_the_request() -> None:
     with pytest.raises(Policy, match="at most 7 days"):
         LeaseKind().judge(LeaseWanted("l", timedelta(days=8), {}), bench(max_lease_days=7))

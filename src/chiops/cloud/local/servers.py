@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chiops import files
 from chiops.cloud.base import Flavor, Image, Keypair, Mark, Server, ServerRequest
@@ -146,12 +146,26 @@ class LocalCompute:
     def reboot(self, server_id: str) -> None:
         """Shut the server down in order and start it again."""
         with self._working_on(server_id):
-            container = containers.one(self._site, server_id)
-            self._network.write_node_files(server_id)
-            self._boot_disks.ready(server_id)
-            with translated(f"Rebooting server {Spec.from_container(container).name}"):
-                self._site.engine.client().api.restart(container["Id"], timeout=_STOP_S)
+            self._restart(server_id, containers.one(self._site, server_id))
         self._site.node_started(server_id)
+
+    def start(self, server_id: str) -> None:
+        """Have a server that is shut down or paused go on; any other is left alone."""
+        with self._working_on(server_id):
+            container = containers.one(self._site, server_id)
+            if container["State"] == "paused":
+                with translated(f"Unpausing server {Spec.from_container(container).name}"):
+                    self._site.engine.client().api.unpause(container["Id"])
+            if container["State"] != "exited":
+                return
+            self._restart(server_id, container)
+        self._site.node_started(server_id)
+
+    def _restart(self, server_id: str, container: Mapping[str, Any]) -> None:
+        self._network.write_node_files(server_id)
+        self._boot_disks.ready(server_id)
+        with translated(f"Rebooting server {Spec.from_container(container).name}"):
+            self._site.engine.client().api.restart(container["Id"], timeout=_STOP_S)
 
     def delete(self, server_id: str) -> None:
         """Delete a server; its volumes stay. Returns when it is gone.

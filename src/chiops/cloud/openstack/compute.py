@@ -13,7 +13,7 @@ from chiops.cloud.openstack.groups import OpenStackGroups
 from chiops.cloud.openstack.leases import OpenStackLeases
 from chiops.cloud.openstack.network import OpenStackNetwork
 from chiops.cloud.openstack.once import REQUEST, once, word
-from chiops.cloud.openstack.servers import FLAVOR, LEASE, server
+from chiops.cloud.openstack.servers import FLAVOR, GO_ON, LEASE, server
 from chiops.cloud.openstack.site import Site
 from chiops.errors import Conflict, InvalidRequest
 
@@ -191,6 +191,15 @@ class OpenStackCompute:
                     self._nova.reboot_server(server_id, "SOFT")
             except Conflict:
                 self._nova.reboot_server(server_id, "HARD")
+
+    def start(self, server_id: str) -> None:
+        """Have a server go on: booted, unpaused, resumed or unshelved; one that is not halted is left alone."""
+        with self._site.doing(f"starting the server {server_id}", f"server {server_id}"):
+            status = told.text(self._nova.get_server(server_id).status)
+            if status == "RESCUE":
+                raise Conflict(f"the server {server_id} is in rescue", todo="run `openstack server unrescue` first")
+            if status in GO_ON:
+                getattr(self._nova, GO_ON[status])(server_id)
 
     def delete(self, server_id: str) -> None:
         """Delete a server; volumes stay unless they were made to go with it."""

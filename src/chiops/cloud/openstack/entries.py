@@ -150,6 +150,20 @@ def same_host(one: str, other: str) -> bool:
     return bool(one) and urlsplit(one).hostname == urlsplit(other).hostname
 
 
+def whereabouts(facts: SiteFacts) -> tuple[str, str]:
+    """The host one signs in at, and the region that leads to; "" for what nothing says. Sites of several names may share both."""
+    try:
+        entry = entry_for(facts)
+    except (UsageError, Ambiguous):
+        entry = None
+    regions = entry.regions if entry else ()
+    # As `signin` has it: a site of sites.yaml is called after its region, an entry of clouds.yaml as anybody likes
+    named = facts.name in regions or (facts.auth_url and facts.os_cloud != facts.name)
+    region = facts.region or (facts.name if named else next(iter(regions), ""))
+    url = (entry.auth_url if entry else "") or facts.auth_url
+    return urlsplit(url).hostname or "", region
+
+
 def _named(name: str, known: Mapping[str, Entry], what: str) -> Entry:
     from chiops.names import suggestion
 

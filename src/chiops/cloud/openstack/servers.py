@@ -23,6 +23,15 @@ _STATES = {
     "RESCUE": State.STOPPED,
 }
 
+GO_ON = {
+    "SHUTOFF": "start_server",
+    "PAUSED": "unpause_server",
+    "SUSPENDED": "resume_server",
+    "SHELVED": "unshelve_server",
+    "SHELVED_OFFLOADED": "unshelve_server",
+}
+"""What has a server go on where it stands; a hard reboot, which Nova takes for most of these, throws its memory away."""
+
 
 def server(item: Any) -> Server:
     """Map openstacksdk's server; what Nova leaves out is empty, and so is its floating address, which Neutron knows."""

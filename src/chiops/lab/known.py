@@ -1,0 +1,84 @@
+"""Which labs of this machine are at a site, whatever name that goes by: several names may lead to one place."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from chiops.cloud import sites
+from chiops.cloud.base import Identity, SiteFacts
+from chiops.cloud.openstack.entries import whereabouts
+from chiops.errors import ChiopsError, UsageError
+from chiops.lab.journal import LabRecord
+
+
+@dataclass(frozen=True)
+class Known:
+    """The labs that are ``here``, and those in other regions of this cloud, whose keys to S3 Keystone shows everywhere."""
+
+    here: frozenset[str]
+    elsewhere: frozenset[str]
+
+
+def known_at(site: str, me: Identity, records: Sequence[LabRecord]) -> Known:
+    """What this machine remembers to be at a site, by what that is: Keystone's host, the region, the project.
+
+    What can't be told of a place counts as the same: what is shown as forgotten may be deleted.
+
+    Args:
+        site: its name.
+        me: who we are there.
+        records: the labs that are remembered.
+    """
+    near = {name: _nearness(name, site, me) for name in {name for record in records for name in _places(record)}}
+
+    def labs(what: _Near) -> frozenset[str]:
+        return frozenset(record.name for record in records if any(near[name] is what for name in _places(record)))
+
+    return Known(here := labs(_Near.HERE), labs(_Near.SAME_CLOUD) - here)
+
+
+class _Near(enum.Enum):
+    APART = enum.auto()
+    SAME_CLOUD = enum.auto()
+    HERE = enum.auto()
+
+
+def _nearness(name: str, site: str, me: Identity) -> _Near:
+    """How one place is to another, where we are ``me``."""
+    if name == site:
+        return _Near.HERE
+    try:
+        place, there = sites.site(name), sites.site(site)
+    except UsageError:  # a site that has been forgotten meanwhile
+        return _Near.APART
+    (host, region), (host_there, region_there) = whereabouts(place), whereabouts(there)
+    if place.cloud != there.cloud or not _may_be_one(host, host_there) or not _are_there(place, me):
+        return _Near.APART
+    return _Near.HERE if _may_be_one(region, region_there) else _Near.SAME_CLOUD
+
+
+def _may_be_one(one: str, other: str) -> bool:
+    return one == other or not one or not other
+
+
+def _places(record: LabRecord) -> list[str]:
+    """The lab's site, and that of its buckets."""
+    places = [record.site]
+    with suppress(UsageError):
+        places.append(sites.site(record.site).object_site or record.site)
+    return list(dict.fromkeys(places))
+
+
+def _are_there(place: SiteFacts, me: Identity) -> bool:
+    """Whether we work there as the same user on the same project."""
+    if place.cloud == "local":
+        return True
+    try:
+        with sites.connect(place.name) as cloud:
+            other = cloud.identity.whoami()
+    except ChiopsError:
+        return True
+    return (other.user_id, other.project_id) == (me.user_id, me.project_id)

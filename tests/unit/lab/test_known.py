@@ -1,0 +1,136 @@
+"""A lab that this machine knows is no leftover, whatever name its site goes by, and whenever it came to be known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chiops.cloud import sites
+from chiops.cloud.base import Identity, SiteFacts
+from chiops.errors import Conflict, NoCredentials, UsageError
+from chiops.lab import adopt, release, sweep, up
+from chiops.lab.journal import Journal
+from chiops.lab.known import known_at
+from chiops.lab.survey import Purge
+from tests.support.memory import ME, SITE, Memory
+from tests.unit.lab.conftest import FACTS
+from tests.unit.lab.labs import ALL, agree, bring_up, nobody, write
+
+EVERYTHING = Purge(bucket=True, volume=True)
+HER = Identity("her", "her", "p", "p")
+THERE = SiteFacts(name="there", cloud="openstack", auth_url="https://there.example:5000/v3", region="R1")
+PLACES = {
+    one.name: one
+    for one in (
+        THERE,
+        replace(THERE, name="alias", os_cloud="alias", auth_url="https://there.example/identity/v3"),
+        replace(THERE, name="no-region", os_cloud="no-region", region=""),
+        replace(THERE, name="nowhere", auth_url=""),
+        replace(THERE, name="other-region", region="R2"),
+        replace(THERE, name="other-cloud", auth_url="https://elsewhere.example:5000/v3"),
+        replace(THERE, name="other-user"),
+        replace(THERE, name="other-project"),
+        replace(THERE, name="not-mine"),
+        replace(THERE, name="servers-only", auth_url="https://servers.example/v3", object_site="alias"),
+        SiteFacts(name="by-entry", cloud="openstack", os_cloud="an-entry"),
+        SiteFacts(name="local", cloud="local"),
+    )
+}
+WHO = {"other-user": HER, "other-project": replace(ME, project_id="q", project_name="q")}
+
+
+class Away:
+    """Where labs can be, each a cloud in memory of its own unless several lead to one."""
+
+    def __init__(self) -> None:
+        self.clouds: dict[str, Memory] = {}
+
+    def site(self, name: str) -> SiteFacts:
+        if name not in PLACES:
+            raise UsageError(f"there is no site {name!r}")
+        return PLACES[name]
+
+    def connect(self, name: str) -> Memory:
+        if name == "not-mine":
+            raise NoCredentials("there are no credentials for not-mine")
+        return self.clouds.setdefault(name, Memory(site=name, me=WHO.get(name, ME)))
+
+
+@pytest.fixture
+def away(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Away:
+    clouds = tmp_path / "clouds.yaml"
+    clouds.write_text("clouds: {an-entry: {auth: {auth_url: 'https://there.example/v3'}, region_name: R1}}")
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
+    places = Away()
+    monkeypatch.setattr(sites, "site", places.site)
+    monkeypatch.setattr(sites, "sites", lambda: PLACES)
+    monkeypatch.setattr(sites, "connect", places.connect)
+    monkeypatch.setattr(release, "_answering", lambda _: [])
+    return places
+
+
+def known(place: str, site: str) -> tuple[bool, bool]:
+    """Whether a lab at ``place`` counts as known at ``site``, and whether only its keys do."""
+    Journal().remember("lab", site=place, source="lab", settings={})
+    found = known_at(site, ME, Journal().labs())
+    return "lab" in found.here, "lab" in found.elsewhere
+
+
+@pytest.mark.parametrize("place", ["there", "alias", "no-region", "nowhere", "not-mine", "servers-only", "by-entry"])
+def test_a_lab_is_known_by_what_its_site_is(away: Away, place: str) -> None:
+    assert known(place, "there") == (True, False)
+
+
+@pytest.mark.parametrize("place", ["other-cloud", "other-user", "other-project", "local", "forgotten"])
+def test_another_cloud_or_project_is_another_place(away: Away, place: str) -> None:
+    assert known(place, "there") == (False, False)
+
+
+def test_of_another_region_only_the_keys_are_known(away: Away) -> None:
+    assert known("other-region", "there") == (False, True)
+
+
+def test_the_local_site_is_itself_alone(away: Away) -> None:
+    assert known("local", "local") == (True, False)
+    assert known("there", "local") == (False, False)
+
+
+def test_a_lab_that_came_up_by_another_name_of_its_site_is_no_leftover(away: Away, tmp_path: Path) -> None:
+    cloud = away.clouds["there"] = away.clouds["alias"] = Memory(site="alias")
+    up.up(write(tmp_path), {}, "alias", agree, nobody, configured=False)
+    with sweep.swept(["there"], (), EVERYTHING) as found:
+        assert found.leftovers == ()
+    assert cloud.count() == ALL
+
+
+def test_the_key_of_a_lab_in_another_region_is_no_leftover(away: Away, tmp_path: Path) -> None:
+    for name in ("there", "other-region"):
+        away.connect(name)
+    keys = away.clouds["other-region"].things["credential"] = away.clouds["there"].of("credential")
+    up.up(write(tmp_path), {}, "there", agree, nobody, configured=False)
+    assert len(keys) == 1
+    with sweep.swept(["other-region"], (), EVERYTHING) as found:
+        assert found.leftovers == ()
+    Journal().forget("lab")
+    with sweep.swept(["other-region"], (), EVERYTHING) as found:
+        assert [one.key.kind for one in found.leftovers[0].teardown.go] == ["credential"]
+        Journal().remember("lab", site="there", source="lab", settings={})
+        with pytest.raises(Conflict, match="known here meanwhile"):
+            sweep.take(found.leftovers[0], nobody, EVERYTHING)
+    assert len(keys) == 1
+
+
+def test_what_is_taken_up_while_the_question_stands_is_not_deleted(
+    memory: Memory, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "_answering", lambda _: [])
+    path = write(tmp_path)
+    bring_up(path)
+    (state / "chiops.db").unlink()
+    with sweep.swept([SITE], (), EVERYTHING) as found:
+        adopt.adopt(path, {}, FACTS.name)
+        with pytest.raises(Conflict, match=r"the lab lab is known here meanwhile\. Use `chiops down lab` if it is to"):
+            sweep.take(found.leftovers[0], nobody, EVERYTHING)
+    assert memory.count() == ALL
