@@ -10,6 +10,7 @@ from chiops import progress
 from chiops.errors import ChiopsError, NotFound
 from chiops.lab import keys
 from chiops.lab.journal import Journal
+from chiops.lab.known import portable
 from chiops.lab.loader import Lab, load
 from chiops.lab.lock import lab_lock
 from chiops.lab.parameters import Value
@@ -19,7 +20,7 @@ from chiops.lab.spec import LabSpec
 from chiops.lab.strays import Stray
 from chiops.lab.survey import Purge, Teardown, survey
 from chiops.lab.sweep import with_marks
-from chiops.lab.up import portable, resolve
+from chiops.lab.up import resolve
 from chiops.resources.kind import Workbench
 
 PROBE = "x7chiops7x"
