@@ -13,6 +13,7 @@ from chiops.lab.journal import Journal
 from chiops.lab.known import portable
 from chiops.lab.loader import Lab, load
 from chiops.lab.lock import lab_lock
+from chiops.lab.objects import needs_objects
 from chiops.lab.parameters import Value
 from chiops.lab.places import Places
 from chiops.lab.plan import Drift, judge
@@ -54,7 +55,8 @@ def adopt(name: str, settings: Mapping[str, Value], site: str | None) -> Adopted
     """
     journal = Journal()
     lab, place = resolve(name, settings, site, journal)
-    with lab_lock(lab.name, f"adopt {name}"), Places(place, lab.name) as places:
+    needs = needs_objects(lab.name, lab.spec, journal)
+    with lab_lock(lab.name, f"adopt {name}"), Places(place, lab.name, objects=needs) as places:
         with progress.task("look at what is there"):
             benches = _observe(places)
             found = survey(lab.name, benches, places.objects.site, Purge())

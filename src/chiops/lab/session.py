@@ -147,12 +147,15 @@ def access(places: Places, mark: Mark, bucket: str) -> S3Access:
 
 @contextmanager
 def opened(name: str | None = None, site: str | None = None) -> Iterator[Session]:
-    """Open the lab of that name, or the only one that is up, at the site if one is named."""
+    """Open the lab of that name, or the only one that is up, at the site if one is named.
+
+    An object site that can't be connected to is told to those who want a bucket: a shell on a node needs none.
+    """
     journal = Journal()
     try:
         record = pick(journal, name, site=site)
     finally:
         journal.close()
     lab = load(record.source, record.settings)
-    with Places(record.site, lab.name) as places:
+    with Places(record.site, lab.name, tolerant=True) as places:
         yield Session(lab, record, places)

@@ -16,6 +16,7 @@ from chiops.lab.journal import Journal, LabRecord
 from chiops.lab.known import meant, portable
 from chiops.lab.loader import Lab
 from chiops.lab.lock import interruptible, lab_lock
+from chiops.lab.objects import needs_objects
 from chiops.lab.parameters import Value
 from chiops.lab.places import Places
 from chiops.lab.plan import Plan, Step, make_plan
@@ -73,7 +74,8 @@ def plan(name: str, settings: Mapping[str, Value], site: str | None, replace_: C
     """What `up` would do now. Changes nothing."""
     journal = Journal()
     lab, place = resolve(name, settings, site, journal)
-    with Places(place, lab.name) as places, progress.task("look at what is there"):
+    needs = needs_objects(lab.name, lab.spec, journal)
+    with Places(place, lab.name, objects=needs) as places, progress.task("look at what is there"):
         return make_plan(lab.spec, places, keys.public_key(), replace_)
 
 
@@ -107,7 +109,8 @@ def up(
     lab, place = resolve(name, settings, site, journal)
     options = _words(replace_, configured)
     begun = interruptible(f"`{_command(name, settings, site, options)}` goes on")
-    with begun, lab_lock(lab.name, f"up {name}"), Places(place, lab.name) as places:
+    needs = needs_objects(lab.name, lab.spec, journal)
+    with begun, lab_lock(lab.name, f"up {name}"), Places(place, lab.name, objects=needs) as places:
         places.prepare()
         with progress.task("look at what is there"):
             planned = make_plan(lab.spec, places, keys.public_key(), replace_)
