@@ -82,7 +82,8 @@ def up(
     def ask(planned: Plan) -> None:
         if options.output is Format.TABLE:
             print_table([step.row() for step in planned.changes])
-        confirm(f"{len(planned.changes)} changes at {', '.join(planned.benches)}. Go on?")
+        places = dict.fromkeys(step.site for step in planned.changes)
+        confirm(f"{len(planned.changes)} changes at {', '.join(places)}. Go on?")
 
     done = lab_up.up(
         lab, parse_settings(set_ or []), options.site, ask, ask_to_end, replace_=replace or (), configured=configure

@@ -12,14 +12,16 @@ from chiops.lab import keys
 from chiops.lab.journal import Journal
 from chiops.lab.loader import Lab, load
 from chiops.lab.lock import lab_lock
+from chiops.lab.objects import needs_objects
 from chiops.lab.parameters import Value
 from chiops.lab.places import Places
 from chiops.lab.plan import Drift, judge
+from chiops.lab.records import portable
 from chiops.lab.spec import LabSpec
 from chiops.lab.strays import Stray
 from chiops.lab.survey import Purge, Teardown, survey
 from chiops.lab.sweep import with_marks
-from chiops.lab.up import portable, resolve
+from chiops.lab.up import resolve
 from chiops.resources.kind import Workbench
 
 PROBE = "x7chiops7x"
@@ -53,7 +55,8 @@ def adopt(name: str, settings: Mapping[str, Value], site: str | None) -> Adopted
     """
     journal = Journal()
     lab, place = resolve(name, settings, site, journal)
-    with lab_lock(lab.name, f"adopt {name}"), Places(place, lab.name) as places:
+    needs = needs_objects(lab.name, lab.spec, journal)
+    with lab_lock(lab.name, f"adopt {name}"), Places(place, lab.name, objects=needs) as places:
         with progress.task("look at what is there"):
             benches = _observe(places)
             found = survey(lab.name, benches, places.objects.site, Purge())

@@ -11,6 +11,7 @@ from chiops.errors import ChiopsError
 from chiops.lab.journal import Journal, LabRecord
 from chiops.lab.loader import MAX_BYTES, Lab, builtin_labs, load
 from chiops.lab.parameters import Value
+from chiops.lab.records import meant
 
 BUILT_IN = "built in"
 _LAB = re.compile(r"^version:[ \t]*1[ \t]*(#.*)?$", re.MULTILINE)
@@ -36,18 +37,13 @@ def listed(folder: Path) -> list[Listed]:
     found += [_listed(path.name, str(path), str(path), records) for path in paths]
     shown = {*builtin_labs(), *map(str, paths)}
     return found + [
-        _listed(record.name, record.source, record.source, records) for record in records if record.source not in shown
+        _listed(record.name, record.source, record.source, [record]) for record in records if record.source not in shown
     ]
 
 
 def opened(name: str, settings: Mapping[str, Value]) -> tuple[Lab, LabRecord | None]:
     """A lab by name or file, rendered; one that is up with the settings that it was brought up with, unless told otherwise."""
-    records = Journal().labs()
-    record = next((one for one in records if name in (one.name, one.source, Path(one.source).name)), None)
-    source = record.source if record and not Path(name).is_file() else name
-    same = record is not None and source in (record.source, name)
-    kept = {} if record is None or not same else record.settings
-    return load(source, {**kept, **settings}), record
+    return meant(name, settings, Journal().labs())
 
 
 def _listed(called: str, source: str, where: str, records: Sequence[LabRecord]) -> Listed:

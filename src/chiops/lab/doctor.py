@@ -14,6 +14,7 @@ from chiops.errors import ChiopsError, UsageError
 from chiops.lab import health, keys, node_checks, quota, where
 from chiops.lab.journal import Journal
 from chiops.lab.loader import Lab, load
+from chiops.lab.objects import needs_objects
 from chiops.lab.parameters import Value
 from chiops.lab.places import Places
 from chiops.lab.plan import Plan, judge
@@ -122,7 +123,9 @@ def _key() -> Check:
 
 def _lab(lab: Lab, place: str) -> list[Check]:
     try:
-        with Places(place, lab.name) as places:
+        with closing(Journal()) as journal:
+            needs = needs_objects(lab.name, lab.spec, journal)
+        with Places(place, lab.name, objects=needs) as places:
             benches = places.observe(keys.public_key() if keys.key_path().exists() else "")
             bench = benches[places.compute.site]
             plan = judge(lab.spec, places, benches)

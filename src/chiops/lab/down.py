@@ -10,7 +10,8 @@ from chiops.errors import ChiopsError
 from chiops.lab import keys
 from chiops.lab.journal import Journal, LabRecord
 from chiops.lab.lock import interruptible, lab_lock
-from chiops.lab.places import ALL_PARTS, CATALOGUE, Places
+from chiops.lab.objects import needs_objects, spec_of
+from chiops.lab.places import ALL_PARTS, CATALOGUE, OBJECT_KINDS, OBJECT_PARTS, Places
 from chiops.lab.release import Release
 from chiops.lab.survey import PARTS, Doomed, Purge, Teardown, survey
 from chiops.lab.teardown import let_go, parts_of, take_all, verify
@@ -56,9 +57,11 @@ def down(record: LabRecord, confirm: Confirm, release_held: Release, purge: Purg
         with progress.task("look at what is there"):
             teardown = hold(look(ALL_PARTS - CATALOGUE, first=True))
         missing = unread(teardown.benches)
+        gone_before = _gone_before(teardown, missing, journal)
+        if not _has_objects(record, teardown, journal):
+            missing = {part: error for part, error in missing.items() if part not in OBJECT_PARTS}
         if missing:
             progress.say(f"{nouns(missing)} could not be looked at: {reasons(missing)}")
-        gone_before = _gone_before(teardown, missing, journal)
         if teardown.go:
             confirm(teardown)
             teardown = take_all(teardown, let_go(teardown, places.compute.site, release_held), journal)
@@ -75,6 +78,12 @@ def down(record: LabRecord, confirm: Confirm, release_held: Release, purge: Purg
         else:
             journal.forget(record.name)
     return Outcome(record.name, teardown.go, teardown.stay, gone_before)
+
+
+def _has_objects(record: LabRecord, teardown: Teardown, journal: Journal) -> bool:
+    """Whether there may be buckets or keys of the lab, by its file, by the journal, or by what was seen of them."""
+    seen = any(key.kind in OBJECT_KINDS for key in teardown.keys)
+    return seen or needs_objects(record.name, spec_of(record), journal)
 
 
 def _half_done(teardown: Teardown, missing: Mapping[str, Exception]) -> ChiopsError:

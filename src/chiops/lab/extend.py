@@ -27,7 +27,10 @@ def extend(record: LabRecord, confirm: Confirm, *, by: timedelta | None = None, 
         Policy: the site's rules forbid it; says when and how much is possible.
         ResourceFailed: the extension broke the lease; with its fault.
     """
-    with lab_lock(record.name, f"extend {record.name}", beside_work=True), Places(record.site, record.name) as places:
+    with (
+        lab_lock(record.name, f"extend {record.name}", beside_work=True),
+        Places(record.site, record.name, tolerant=True) as places,  # a lease is no business of its object site
+    ):
         desk = Desk(places.compute, places.compute_facts, record.name)
         running = [
             lease

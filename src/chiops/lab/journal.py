@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ CREATE TABLE IF NOT EXISTS operations (
 CREATE INDEX IF NOT EXISTS operations_by_lab ON operations (lab, phase);
 """
 _VERSION = 1
+_BUSY_S = 30.0
+"""How long another process may hold the file."""
+_PAUSE_S = 0.02
 MISSED = ("lease", "server", "volume", "bucket")
 """Kinds whose end by other hands is told; the others are made anew without a loss."""
 
@@ -94,21 +98,35 @@ class Journal:
         try:
             # Made with its mode, so that it is never readable by others, not even for a moment.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False, isolation_level=None)
             # One value that is no text must not keep the others from being read
             self._db.text_factory = lambda raw: raw.decode(errors="replace")
-            self._db.execute("PRAGMA journal_mode=WAL")
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
             if found > _VERSION:
                 raise ChiopsError(f"{path} was written by a newer chiops", todo="upgrade chiops")
-            self._db.executescript(_SCHEMA)
-            self._db.execute(f"PRAGMA user_version = {_VERSION}")
+            if found < _VERSION:
+                self._set_up()
         except (sqlite3.Error, OSError) as error:
+            todo = "make room on the disk, or move the file away: chiops finds its resources by their mark"
             raise ChiopsError(
                 f"the state file {path} can't be used",
                 why=str(error),
-                todo="make room on the disk, or move the file away: chiops finds its resources by their mark",
+                todo="wait until the other process that holds it has ended" if _is_busy(error) else todo,
             ) from error
+
+    def _set_up(self) -> None:
+        """Make a new file what it shall be; again while another process does, since sqlite refuses WAL then without waiting."""
+        give_up = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.executescript(_SCHEMA)
+                self._db.execute(f"PRAGMA user_version = {_VERSION}")  # last: whoever reads it finds all of it
+                return
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or time.monotonic() > give_up:
+                    raise
+            time.sleep(_PAUSE_S)
 
     def _run(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         try:
@@ -188,6 +206,11 @@ class Journal:
         """All that was done for a lab, in order."""
         rows = self._run("SELECT lab, op, kind, name, resource, phase FROM operations WHERE lab = ? ORDER BY id", lab)
         return [Operation(*(str(value) for value in row)) for row in rows]
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether another process holds the file."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _record(name: str, site: str, source: str, settings: str, phase: str, created: str) -> LabRecord:

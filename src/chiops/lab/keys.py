@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from chiops import paths
 from chiops.errors import ChiopsError, PrerequisiteMissing
+from chiops.lab.lock import making
+
+_DRAFT = "draft-"
 
 
 def key_path() -> Path:
@@ -16,14 +20,16 @@ def key_path() -> Path:
 
 
 def key_file() -> Path:
-    """The private key, made at first use; readable by its owner only.
+    """The private key, made at first use, once for all commands that come at the same time; readable by its owner only.
 
     Raises:
         PrerequisiteMissing: ``ssh-keygen`` is not installed.
     """
     path = key_path()
-    if not path.exists() or not path.with_suffix(".pub").exists():
-        _generate(path)
+    if not _is_there(path):
+        with making(path.with_name("key.lock")):
+            if not _is_there(path):  # another command has made it meanwhile
+                _generate(path)
     return path
 
 
@@ -43,20 +49,26 @@ def forget_hosts(lab: str) -> None:
         path.unlink(missing_ok=True)
 
 
+def _is_there(path: Path) -> bool:
+    """Whether both halves are: the private one is put there last."""
+    return path.exists() and path.with_suffix(".pub").exists()
+
+
 def _generate(path: Path) -> None:
     if not shutil.which("ssh-keygen"):
         raise PrerequisiteMissing("ssh-keygen is not installed", todo="install openssh-client, then run this again")
-    # Made beside and moved into place: a killed run leaves no half of a pair.
-    draft = path.with_name("id_ed25519.new")
-    for leftover in (draft, draft.with_suffix(".new.pub"), draft.with_name("id_ed25519.new.pub")):
-        leftover.unlink(missing_ok=True)
-    done = subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "chiops", "-f", str(draft)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ChiopsError("the ssh key could not be made", why=done.stderr.strip())
-    draft.with_name("id_ed25519.new.pub").replace(path.with_suffix(".pub"))
-    draft.replace(path)
+    for leftover in path.parent.glob(f"{_DRAFT}*"):  # a killed run's
+        shutil.rmtree(leftover, ignore_errors=True)
+    # Made in a folder of this run's own and moved into place: a killed run leaves no half of a pair.
+    with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=path.parent) as folder:
+        draft = Path(folder) / path.name
+        done = subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "chiops", "-f", str(draft)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ChiopsError("the ssh key could not be made", why=done.stderr.strip())
+        draft.with_suffix(".pub").replace(path.with_suffix(".pub"))
+        draft.replace(path)

@@ -67,6 +67,21 @@ def _locked(name: str, stem: str, command: str) -> Iterator[None]:
 
 
 @contextmanager
+def making(path: Path) -> Iterator[None]:
+    """Hold the lock at ``path`` while something is made at first use. Others wait for it, and look again whether it is there.
+
+    Raises:
+        ChiopsError: the file system has no locks.
+    """
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise _unusable(path, error) from error
+        yield
+
+
+@contextmanager
 def interruptible(todo: str) -> Iterator[None]:
     """Ctrl-C in the body ends in a sentence that says which command goes on, and which takes back.
 

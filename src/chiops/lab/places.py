@@ -40,18 +40,20 @@ class Places:
     Args:
         compute: the site of its servers, which knows that of its buckets.
         lab: its name.
-        tolerant: whether an object site that can't be connected to is told by `observe`, instead of now.
+        tolerant: whether an object site that can't be connected to is told where it is asked, instead of now.
+        objects: whether the lab needs its object site, see `needs_objects`. Where not, that is looked at only if it can be.
     """
 
-    def __init__(self, compute: str, lab: str, *, tolerant: bool = False) -> None:
+    def __init__(self, compute: str, lab: str, *, tolerant: bool = False, objects: bool = True) -> None:
         facts = sites.site(compute)
         self.lab = lab
+        self._needs_objects = objects
         self.compute_facts = facts
         self.object_facts = sites.site(facts.object_site) if facts.object_site else facts
         self._stack = ExitStack()
         self.compute: Cloud = self._stack.enter_context(sites.connect(compute))
         same = self.object_facts.name == compute
-        self.objects: Cloud = self.compute if same else self._connect_objects(tolerant)
+        self.objects: Cloud = self.compute if same else self._connect_objects(tolerant or not objects)
 
     def _connect_objects(self, tolerant: bool) -> Cloud:
         try:
@@ -69,8 +71,9 @@ class Places:
 
     def prepare(self) -> None:
         """Bring up what the sites need before resources can be made."""
-        for cloud in self.clouds:
-            cloud.prepare()
+        self.compute.prepare()
+        if self._needs_objects and self.objects is not self.compute:
+            self.objects.prepare()
 
     def observe(
         self, public_key: str = "", *, parts: frozenset[str] = ALL_PARTS, tolerant: bool = False
@@ -90,12 +93,17 @@ class Places:
             }
 
     def _see(self, cloud: Cloud, parts: frozenset[str], tolerant: bool) -> Seen:
+        spared = parts if tolerant else frozenset() if self._needs_objects else parts & OBJECT_PARTS
         try:
-            return observe(cloud, parts, tolerant=tolerant)
+            seen = observe(cloud, parts, tolerant=bool(spared))
         except Exception as error:
-            if not tolerant or cloud is self.compute:
+            if not spared or cloud is self.compute:
                 raise
             return Seen(NOBODY, unread=dict.fromkeys(parts, error))
+        for part, problem in seen.unread.items():
+            if part not in spared:
+                raise problem
+        return seen
 
     def _parts(self, cloud: Cloud) -> frozenset[str]:
         """What to read of a site: two regions of one cloud may show the same servers, which must not count twice."""

@@ -39,7 +39,11 @@ def pick(journal: Journal, name: str | None, *, kept: bool = False, site: str | 
             if record.name == name:
                 return record
         names = [record.name for record in candidates]
-        todo = suggestion(name, names) if names else f"no lab is up; if {name} is a lab or its file, run `chiops up {name}`"
+        todo = (
+            suggestion(name, names)
+            if names
+            else f"no lab is up; if {name} is a lab or its file, run `chiops up {name}`"
+        )
         raise UsageError(f"the lab {name} is not up", todo=todo)
     if len(up) == 1:
         return up[0]
@@ -146,12 +150,15 @@ def access(places: Places, mark: Mark, bucket: str) -> S3Access:
 
 @contextmanager
 def opened(name: str | None = None, site: str | None = None) -> Iterator[Session]:
-    """Open the lab of that name, or the only one that is up, at the site if one is named."""
+    """Open the lab of that name, or the only one that is up, at the site if one is named.
+
+    An object site that can't be connected to is told to those who want a bucket: a shell on a node needs none.
+    """
     journal = Journal()
     try:
         record = pick(journal, name, site=site)
     finally:
         journal.close()
     lab = load(record.source, record.settings)
-    with Places(record.site, lab.name) as places:
+    with Places(record.site, lab.name, tolerant=True) as places:
         yield Session(lab, record, places)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import shlex
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from chiops import progress
 from chiops.cloud.base import Attachment, Ec2Credential, FloatingIp, Node, S3Access, Server, Volume
@@ -13,11 +13,13 @@ from chiops.lab import keys, where
 from chiops.lab.apply import apply
 from chiops.lab.configure import configure
 from chiops.lab.journal import Journal, LabRecord
-from chiops.lab.loader import Lab, builtin_labs, find, load
+from chiops.lab.loader import Lab
 from chiops.lab.lock import interruptible, lab_lock
+from chiops.lab.objects import needs_objects
 from chiops.lab.parameters import Value
 from chiops.lab.places import Places
 from chiops.lab.plan import Plan, Step, make_plan
+from chiops.lab.records import meant, portable
 from chiops.lab.release import Release, release
 from chiops.lab.session import nodes
 from chiops.lab.strays import Stray
@@ -45,11 +47,10 @@ def resolve(name: str, settings: Mapping[str, Value], site: str | None, journal:
     """The lab and its site; a lab that is up keeps the settings and the site that it was brought up with.
 
     Raises:
-        UsageError: no such lab or site; or the lab is up at another site.
+        UsageError: no such lab or site; or it is not clear which lab; or the lab is up at another site.
     """
     records = journal.labs()
-    record = next((record for record in records if name in (record.name, record.source)), None)
-    lab = load(record.source if record else name, {**(record.settings if record else {}), **settings})
+    lab, record = meant(name, settings, records)
     record = record or next((record for record in records if record.name == lab.name), None)
     if record:
         _same_place(record, lab, site)
@@ -69,18 +70,12 @@ def _same_place(record: LabRecord, lab: Lab, site: str | None) -> None:
         )
 
 
-def portable(source: str) -> str:
-    """A lab's source as later commands find it: a built-in lab's name, or a file's absolute path."""
-    path = Path(source).resolve()
-    name = path.name.removesuffix(".yaml.j2")
-    return name if name in builtin_labs() and find(name).resolve() == path else str(path)
-
-
 def plan(name: str, settings: Mapping[str, Value], site: str | None, replace_: Collection[str] = ()) -> Plan:
     """What `up` would do now. Changes nothing."""
     journal = Journal()
     lab, place = resolve(name, settings, site, journal)
-    with Places(place, lab.name) as places, progress.task("look at what is there"):
+    needs = needs_objects(lab.name, lab.spec, journal)
+    with Places(place, lab.name, objects=needs) as places, progress.task("look at what is there"):
         return make_plan(lab.spec, places, keys.public_key(), replace_)
 
 
@@ -112,8 +107,10 @@ def up(
     """
     journal = Journal()
     lab, place = resolve(name, settings, site, journal)
-    again = interruptible(f"`chiops up {name}` goes on, `chiops down {lab.name}` takes it back")
-    with again, lab_lock(lab.name, f"up {name}"), Places(place, lab.name) as places:
+    options = _words(replace_, configured)
+    begun = interruptible(f"`{_command(name, settings, site, options)}` goes on")
+    needs = needs_objects(lab.name, lab.spec, journal)
+    with begun, lab_lock(lab.name, f"up {name}"), Places(place, lab.name, objects=needs) as places:
         places.prepare()
         with progress.task("look at what is there"):
             planned = make_plan(lab.spec, places, keys.public_key(), replace_)
@@ -121,17 +118,34 @@ def up(
         if planned.changes:
             confirm(planned)
         journal.remember(lab.name, site=place, source=portable(lab.source), settings=lab.values)
-        _release(planned, places, release_held)
-        changed = apply(planned, journal)
-        found = _nodes(lab, planned, places)
-        _forget_former(planned, found)
-        tasks = 0
-        if configured:
-            buckets, volumes = _keys(lab, places, planned), _volumes(lab, planned, places)
-            facts = places.compute.node_settings
-            swift = places.objects.objects.swift() if buckets else None
-            tasks = configure(lab.spec, found, buckets, volumes, facts, swift=swift, source=lab.source)
+        # From here on its name is enough: the journal has its file, its values and its site.
+        again = _command(lab.name, {}, None, options)
+        with interruptible(f"`{again}` goes on, `chiops down {lab.name}` takes it back"):
+            _release(planned, places, release_held)
+            changed = apply(planned, journal)
+            found = _nodes(lab, planned, places)
+            _forget_former(planned, found)
+            tasks = _configure(lab, planned, places, found) if configured else 0
     return Outcome(lab, place, changed, tasks, tuple(found), planned.strays)
+
+
+def _words(replace_: Collection[str], configured: bool) -> list[str]:
+    """What of the command line changes what `up` does, whichever way the lab is named."""
+    return [word for name in replace_ for word in ("--replace", name)] + ([] if configured else ["--no-configure"])
+
+
+def _command(lab: str, settings: Mapping[str, Value], site: str | None, options: Sequence[str]) -> str:
+    """The command that does the same again, as a shell takes it."""
+    values = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    return shlex.join(["chiops", "up", lab, *values, *(["--site", site] if site else []), *options])
+
+
+def _configure(lab: Lab, planned: Plan, places: Places, found: Sequence[Node]) -> int:
+    """Configure the nodes; how many tasks changed something."""
+    buckets, volumes = _keys(lab, places, planned), _volumes(lab, planned, places)
+    facts = places.compute.node_settings
+    swift = places.objects.objects.swift() if buckets else None
+    return configure(lab.spec, found, buckets, volumes, facts, swift=swift, source=lab.source)
 
 
 def _release(planned: Plan, places: Places, ask: Release) -> None:

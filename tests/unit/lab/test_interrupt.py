@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from chiops.errors import Conflict, Interrupted, Timeout
-from chiops.lab import release, session
+from chiops.lab import release, session, up
 from chiops.lab.configure import configure
 from chiops.remote.ssh import Ssh
 from chiops.resources import waiting
 from tests.support.memory import Memory, nothing
-from tests.unit.lab.labs import ALL, LAB, bring_up, write
+from tests.unit.lab.labs import ALL, LAB, agree, bring_up, nobody, write
 
 
 @pytest.fixture
@@ -32,13 +32,13 @@ def test_ctrl_c_lets_the_request_end_and_names_the_command_that_goes_on(
             raise KeyboardInterrupt
 
     memory.after = press
-    with pytest.raises(Interrupted, match=f"`chiops up {path}` goes on, `chiops down lab` takes it back"):
+    with pytest.raises(Interrupted, match="`chiops up lab --no-configure` goes on, `chiops down lab` takes it back"):
         bring_up(path)
     assert len(memory.of("server")) >= 1  # made, marked, and found again
     assert waiting.cancel.is_set()
     memory.after = nothing
     monkeypatch.setattr(waiting, "cancel", threading.Event())
-    bring_up(path)
+    up.up("lab", {}, None, agree, nobody, configured=False)
     assert memory.count() == ALL
 
 

@@ -6,6 +6,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -59,6 +61,46 @@ def test_an_intent_outlives_the_process(tmp_path: Path) -> None:
 def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
     Journal(tmp_path / "j.db")
     assert stat.S_IMODE((tmp_path / "j.db").stat().st_mode) == 0o600
+
+
+@pytest.fixture
+def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """What happens in the next pauses, of which none takes time; in those after them, nothing."""
+    planned: list[Callable[[], None]] = []
+    clock = iter(range(10_000))
+    monkeypatch.setattr(time, "sleep", lambda _: planned.pop(0)() if planned else None)
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    return planned
+
+
+def test_a_new_file_that_another_process_is_just_making_is_waited_for(
+    tmp_path: Path, sleeps: list[Callable[[], None]]
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "j.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        sleeps += [lambda: None, lambda: other.execute("COMMIT") and None]
+        with closing(Journal(tmp_path / "j.db")) as journal:
+            journal.remember("l", site="local", source="l", settings={})
+            assert [record.name for record in journal.labs()] == ["l"]
+    assert sleeps == []
+    with closing(sqlite3.connect(tmp_path / "j.db")) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_new_file_that_stays_taken_is_told(tmp_path: Path, sleeps: list[Callable[[], None]]) -> None:
+    with closing(sqlite3.connect(tmp_path / "j.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        sleeps += [lambda: None] * 5
+        with pytest.raises(ChiopsError, match=r"database is locked\. Wait until the other process"):
+            Journal(tmp_path / "j.db")
+    assert sleeps == []
+
+
+def test_a_file_that_is_there_is_opened_while_another_process_writes(tmp_path: Path) -> None:
+    Journal(tmp_path / "j.db").close()
+    with closing(sqlite3.connect(tmp_path / "j.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert Journal(tmp_path / "j.db").labs() == []
 
 
 def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
