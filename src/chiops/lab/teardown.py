@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from chiops import progress
-from chiops.cloud.base import Attachment, Bucket, Lease
+from chiops.cloud.base import Attachment, Bucket, FloatingIp, Lease
 from chiops.errors import ChiopsError, NotFound, NotOurs, Timeout
 from chiops.lab.apply import in_order, raise_first
 from chiops.lab.journal import Journal
@@ -48,7 +48,7 @@ def take_all(teardown: Teardown, held: Sequence[Attachment], journal: Journal) -
         journal: where each step is noted.
 
     Returns:
-        The same, with a lease on which others have started servers meanwhile among what stays.
+        The same; what others have come to use meanwhile, the lease or an address, is among what stays.
     """
     shared: list[tuple[Doomed, NotOurs]] = []
 
@@ -56,7 +56,7 @@ def take_all(teardown: Teardown, held: Sequence[Attachment], journal: Journal) -
         try:
             _take(teardown, doomed, journal)
         except NotOurs as error:
-            if not isinstance(doomed.found, Lease):
+            if not isinstance(doomed.found, Lease | FloatingIp):
                 raise
             shared.append((doomed, error))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chiops.cloud.base import FloatingIp, Mark, Server
-from chiops.errors import NotFound
+from chiops.errors import NotFound, NotOurs
 from chiops.resources.kind import Op, Verdict, Workbench, expect
 from chiops.resources.lease import servers_on
 
@@ -51,7 +51,20 @@ class FloatingIpKind:
     mend = settle
 
     def take(self, found: object, bench: Workbench) -> None:
+        """Release it, unless it has been moved to a server that is not the lab's since it was looked at.
+
+        Raises:
+            NotOurs: it has.
+        """
         found = expect(FloatingIp, found)
+        now = next((one for one in bench.cloud.network.floating_ips() if one.id == found.id), found)
+        if now.server_id not in ("", found.server_id):
+            others = {server.id: server.name for server in bench.cloud.compute.list() if server.mark != bench.mark}
+            if now.server_id in others:
+                raise NotOurs(
+                    f"{found.address} leads to {others[now.server_id]} now, which is not the lab's",
+                    todo="have it unbound by those who moved it",
+                )
         try:
             bench.cloud.network.delete_floating_ip(found.id)
         except NotFound:

@@ -1,8 +1,9 @@
-"""A lease that carries servers of others: its end would delete them, so it stays, whenever they came onto it."""
+"""What others have come to use, whenever they did: a lease that carries their servers stays, and so does an address."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,18 @@ def test_nor_when_they_come_onto_it_after_the_plan(lab: str, memory: Memory) -> 
     memory.drop("server", "mates")
     up.up(lab, {}, SITE, agree, nobody, replace_=named, configured=False)
     assert len(memory.of("server")) == 2
+
+
+def test_an_address_that_is_moved_while_the_question_stands_stays_with_its_server(lab: str, memory: Memory) -> None:
+    """Its new server is no lab's, on no lease of ours."""
+
+    def move(_: object) -> None:
+        memory.of("server")["mate"] = Server(id="mate", name="mates")
+        address = next(iter(memory.of("floating_ip").values()))
+        memory.of("floating_ip")[address.id] = replace(address, server_id="mate")
+
+    done = downs.down(session.pick(Journal(), "lab"), move, nobody, EVERYTHING)
+    assert memory.count() == {"server": 1, "floating_ip": 1}
+    assert [(one.key.kind, one.detail.partition(" ")[2]) for one in done.stayed] == [
+        ("floating_ip", "leads to mates now, which is not the lab's")
+    ]

@@ -141,8 +141,8 @@ def leads_to(entry: Entry, facts: SiteFacts) -> bool:
 
 
 def region_of(facts: SiteFacts) -> str:
-    """The region to ask the service catalogue for."""
-    return facts.region or facts.name
+    """The region to ask the service catalogue for: a site of sites.yaml may be called after it, an entry of clouds.yaml is not."""
+    return facts.region or ("" if facts.os_cloud == facts.name else facts.name)
 
 
 def same_host(one: str, other: str) -> bool:

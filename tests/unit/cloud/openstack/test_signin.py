@@ -14,7 +14,7 @@ from chiops.cloud.openstack.cloud import OpenStackCloud, connect
 from chiops.cloud.openstack.entries import entry_for, facts_of
 from chiops.errors import Ambiguous, Auth, UsageError
 from tests.unit.cloud.openstack.conftest import write_clouds
-from tests.unit.cloud.openstack.stub import USER, Answer, Stub
+from tests.unit.cloud.openstack.stub import PATHS, USER, Answer, Stub
 
 KVM = SiteFacts(name="KVM@TACC", cloud="openstack", auth_url="https://kvm.example:5000/v3", network="sharednet1")
 CHI = SiteFacts(name="CHI@TACC", cloud="openstack", auth_url="https://chi.example:5000/v3")
@@ -78,6 +78,17 @@ def test_one_keystone_serves_two_regions(stub: Stub, tmp_path: Path, monkeypatch
     with connect(facts) as cloud:
         assert cloud.identity.whoami().user_name == "tester"
         assert cloud.objects.endpoint().url == stub.url, "in the site's region, not in the entry's"
+
+
+def test_an_entry_without_a_region_leaves_it_to_the_catalogue(stub: Stub, tmp_path: Path) -> None:
+    write_clouds(tmp_path, mine=entry(f"{stub.url}/v3"))
+    stub.on("GET", f"{PATHS['compute']}/servers/detail", Answer(200, {"servers": []}))
+    stub.on("GET", "/network/v2.0/floatingips", Answer(200, {"floatingips": []}))
+    facts = facts_of("mine", {})
+    assert facts
+    with connect(facts) as cloud:
+        assert cloud._site.region == ""
+        assert list(cloud.compute.list()) == []
 
 
 def test_an_entry_is_a_site(tmp_path: Path) -> None:
