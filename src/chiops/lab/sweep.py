@@ -10,13 +10,14 @@ from dataclasses import dataclass, fields, replace
 from chiops import progress
 from chiops.cloud import sites
 from chiops.cloud.base import Bucket, Cloud, Mark
+from chiops.cloud.openstack.entries import whereabouts
 from chiops.errors import ChiopsError, CloudError, Conflict, NoCredentials, NotFound, UsageError
 from chiops.lab.journal import Journal, LabRecord
 from chiops.lab.known import known_at
 from chiops.lab.lock import lab_lock
 from chiops.lab.places import ALL_PARTS, CATALOGUE
 from chiops.lab.release import Release
-from chiops.lab.survey import Purge, Teardown, survey
+from chiops.lab.survey import Doomed, Purge, Teardown, survey
 from chiops.lab.teardown import let_go, parts_of, take_all, verify
 from chiops.ops.desk import NO_LAB
 from chiops.resources.kind import Seen, Workbench, observe
@@ -71,6 +72,7 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
     problems: dict[str, str] = {}
     not_mine: dict[str, str] = {}
     unread: dict[tuple[str, str], str] = {}
+    shown: set[_Identity] = set()
     known = Journal().labs()
     if named := sorted({record.name for record in known} & set(labs)):
         raise UsageError(
@@ -83,7 +85,7 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
                 with progress.task(f"look at {name}"):
                     unreadable: dict[str, str] = {}
                     seen = with_marks(cloud, observe(cloud, ALL_PARTS - CATALOGUE), unreadable.__setitem__)
-                    found += _at(cloud, name, seen, labs, known, purge)
+                    found += _unshown(_at(cloud, name, seen, labs, known, purge), shown)
                     unread |= {(name, bucket): why for bucket, why in unreadable.items()}
             except NoCredentials as error:
                 not_mine[name] = error.sentence()
@@ -138,6 +140,28 @@ def _at(
         teardown = survey(lab, {name: bench}, name, purge)
         if teardown.go or teardown.stay:
             yield Leftover(name, lab, teardown)
+
+
+_Identity = tuple[str, str, str]
+"""Keystone's host, the kind and what tells one from all others of it."""
+
+
+def _unshown(leftovers: Iterator[Leftover], shown: set[_Identity]) -> Iterator[Leftover]:
+    """Without what a site before has ``shown``: entries of clouds.yaml may lead to one place, and keys are every region's."""
+    for leftover in leftovers:
+        host, region = whereabouts(sites.site(leftover.site))
+
+        def is_new(doomed: Doomed, host: str = host, region: str = region) -> bool:
+            known_by = getattr(doomed.found, "id", "") or getattr(doomed.found, "access", "") or str(doomed.found)
+            # A bucket's id is its name, which each region's store may have
+            one = (host, doomed.key.kind, f"{region} {known_by}" if isinstance(doomed.found, Bucket) else known_by)
+            new = one not in shown
+            shown.add(one)
+            return new
+
+        go, stay = (tuple(filter(is_new, all_)) for all_ in (leftover.teardown.go, leftover.teardown.stay))
+        if go or stay:
+            yield replace(leftover, teardown=replace(leftover.teardown, go=go, stay=stay))
 
 
 def labs_in(seen: Seen) -> set[str]:

@@ -100,3 +100,17 @@ def test_a_lease_that_stays_after_all_is_told_and_not_counted(run: Run, memory: 
     assert "The lease l stays after all: the lease l carries servers that are not the lab's: theirs." in done.stderr
     assert "\n1 deleted.\n" in done.stdout
     assert memory.count() == {"lease": 1, "server": 1}
+
+
+def test_what_two_names_of_one_site_show_is_one(run: Run, memory: Memory) -> None:
+    """As entries of clouds.yaml with another way to sign in each."""
+    mark = Mark("old-lab", ME.user_id)
+    memory.of("keypair")["k"] = Keypair(id="k", name="k", mark=mark)
+    memory.of("bucket")["b"] = Bucket(id="b", name="b", mark=mark)
+    done = run([SITE, "alias"], "--all-sites", "-o", "json")
+    assert [(one["kind"], one["name"], one["site"]) for one in json.loads(done.stdout)["leftovers"]] == [
+        ("key pair", "k", SITE),
+        ("bucket", "b", SITE),
+    ]
+    done = run([SITE, "alias"], "--all-sites", "--delete", "--yes")
+    assert "\n1 deleted.\n" in done.stdout
