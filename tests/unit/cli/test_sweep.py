@@ -112,5 +112,5 @@ def test_what_two_names_of_one_site_show_is_one(run: Run, memory: Memory) -> Non
         ("key pair", "k", SITE),
         ("bucket", "b", SITE),
     ]
-    done = run([SITE, "alias"], "--all-sites", "--delete", "--yes")
-    assert "\n1 deleted.\n" in done.stdout
+    done = run([SITE, "alias"], "--all-sites", "--delete", "--yes", "-o", "json")
+    assert json.loads(done.stdout)["deleted"] == 1
