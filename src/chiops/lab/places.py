@@ -47,7 +47,7 @@ class Places:
     def __init__(self, compute: str, lab: str, *, tolerant: bool = False, objects: bool = True) -> None:
         facts = sites.site(compute)
         self.lab = lab
-        self._needs_objects = objects
+        self.needs_objects = objects
         self.compute_facts = facts
         self.object_facts = sites.site(facts.object_site) if facts.object_site else facts
         self._stack = ExitStack()
@@ -72,7 +72,7 @@ class Places:
     def prepare(self) -> None:
         """Bring up what the sites need before resources can be made."""
         self.compute.prepare()
-        if self._needs_objects and self.objects is not self.compute:
+        if self.needs_objects and self.objects is not self.compute:
             self.objects.prepare()
 
     def observe(
@@ -93,7 +93,7 @@ class Places:
             }
 
     def _see(self, cloud: Cloud, parts: frozenset[str], tolerant: bool) -> Seen:
-        spared = parts if tolerant else frozenset() if self._needs_objects else parts & OBJECT_PARTS
+        spared = parts if tolerant else frozenset() if self.needs_objects else parts & OBJECT_PARTS
         try:
             seen = observe(cloud, parts, tolerant=bool(spared))
         except Exception as error:

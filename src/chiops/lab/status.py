@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +19,8 @@ from chiops.lab.ending import Ending, Units, ending, units
 from chiops.lab.health import Health
 from chiops.lab.journal import Journal, LabRecord
 from chiops.lab.loader import load
-from chiops.lab.places import Places
+from chiops.lab.objects import needs_objects
+from chiops.lab.places import OBJECT_PARTS, Places
 from chiops.lab.plan import Drift, judge
 from chiops.lab.spec import LabSpec
 from chiops.lab.strays import Stray
@@ -110,7 +112,9 @@ def _read(found: LabStatus, record: LabRecord, check: bool) -> LabStatus:
         spec = load(record.source, record.settings).spec
     except ChiopsError as error:
         found = replace(found, note=error.sentence())
-    with Places(record.site, record.name, tolerant=True) as places:
+    with closing(Journal()) as journal:
+        needs = needs_objects(record.name, spec, journal)
+    with Places(record.site, record.name, tolerant=True, objects=needs) as places:
         return _look(found, spec, places, check)
 
 
@@ -123,6 +127,8 @@ def _look(found: LabStatus, spec: LabSpec | None, places: Places, check: bool) -
     user = places.compute_facts.ssh_user
     plan = judge(spec, places, benches) if spec and found.phase == "up" else None
     missing = unread(benches)
+    if not places.needs_objects:  # whether it can be read is no news of a lab without buckets
+        missing = {part: error for part, error in missing.items() if part not in OBJECT_PARTS}
     silent = unjudged(missing)
     return replace(
         found,

@@ -13,7 +13,7 @@ import pytest
 from chiops.cloud import sites
 from chiops.cloud.base import Cloud, Mark, SiteFacts
 from chiops.errors import ChiopsError, NoCredentials, Transient
-from chiops.lab import adopt, doctor, extend, release, session, up
+from chiops.lab import adopt, doctor, extend, release, session, status, up
 from chiops.lab.journal import Journal
 from chiops.lab.objects import needs_objects
 from chiops.ops import buckets, credentials
@@ -100,6 +100,12 @@ def test_a_lab_without_buckets_lives_without_an_object_site(
     assert [one.key.kind for one in take_down(volume=True).stayed] == []
     assert memory.count() == {}
     assert known() == []
+
+
+def test_status_says_nothing_of_an_object_site_that_the_lab_does_not_need(store: Store, tmp_path: Path) -> None:
+    bring_up(write(tmp_path, PLAIN))
+    (shown,) = status.status(check=False)
+    assert (shown.problem, dict(shown.unread)) == ("", {})
 
 
 def test_it_is_taken_up_again_without_one(store: Store, tmp_path: Path, state: Path) -> None:
