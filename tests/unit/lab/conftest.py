@@ -11,10 +11,11 @@ import pytest
 from chiops.cloud import sites
 from chiops.cloud.base import SiteFacts
 from chiops.errors import UsageError
-from chiops.lab import teardown
+from chiops.lab import release, teardown
 from chiops.resources import waiting
 from chiops.s3.purge import Purged
 from tests.support.memory import SITE, Memory
+from tests.unit.lab.labs import bring_up, write
 
 FACTS = SiteFacts(name=SITE, cloud="openstack", object_site="")
 
@@ -47,3 +48,12 @@ def memory(state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
     monkeypatch.setattr(waiting, "cancel", threading.Event())
     monkeypatch.setattr(teardown, "purge_bucket", lambda *_: Purged())  # nothing is in its buckets
     return cloud
+
+
+@pytest.fixture
+def lab(memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The lab's file; it is up, and its nodes do not answer, so that volumes come free when their servers go."""
+    monkeypatch.setattr(release, "_answering", lambda _: [])
+    path = write(tmp_path)
+    bring_up(path)
+    return path

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from chiops.cloud.base import Mark, SecurityGroup, Server, State, Volume
 from chiops.errors import ChiopsError, Conflict, Declined, NotFound, NotOurs
 from chiops.lab import down as downs
-from chiops.lab import release, session, teardown
+from chiops.lab import session, teardown
 from chiops.lab.journal import Journal
 from chiops.lab.survey import Purge, Teardown
 from chiops.lab.wanted import Key
@@ -19,16 +18,7 @@ from chiops.ops import buckets
 from chiops.s3.purge import Purged
 from tests.support import memory as memories
 from tests.support.memory import ME, Memory
-from tests.unit.lab.labs import ALL, DATA, agree, bring_up, nobody, take_down, write
-
-
-@pytest.fixture
-def lab(memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The lab, up; its nodes do not answer, so that volumes come free when their servers go."""
-    monkeypatch.setattr(release, "_answering", lambda _: [])
-    path = write(tmp_path)
-    bring_up(path)
-    return path
+from tests.unit.lab.labs import ALL, DATA, agree, bring_up, nobody, take_down
 
 
 def test_data_stays_and_goes_only_when_told(lab: str, memory: Memory) -> None:

@@ -11,23 +11,14 @@ import pytest
 from chiops.cloud.base import Mark, Server, State
 from chiops.errors import CloudError, NotOurs
 from chiops.lab import down as downs
-from chiops.lab import release, session, sweep, up
+from chiops.lab import session, sweep, up
 from chiops.lab.journal import Journal
 from chiops.lab.survey import Purge
 from tests.support.memory import SITE, Memory
-from tests.unit.lab.labs import DATA, agree, bring_up, nobody, take_down, write
+from tests.unit.lab.labs import DATA, agree, bring_up, nobody, take_down
 
 OTHERS = [None, Mark("lab", "somebody"), Mark("another", "me")]
 EVERYTHING = Purge(bucket=True, volume=True)
-
-
-@pytest.fixture
-def lab(memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The lab, up; its nodes do not answer."""
-    monkeypatch.setattr(release, "_answering", lambda _: [])
-    path = write(tmp_path)
-    bring_up(path)
-    return path
 
 
 def start(memory: Memory, mark: Mark | None = None, **changes: object) -> None:

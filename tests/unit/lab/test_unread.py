@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -14,11 +13,11 @@ from chiops.cloud import sites
 from chiops.cloud.base import Mark, Server, SiteFacts
 from chiops.errors import Auth, ChiopsError, Transient
 from chiops.lab import down as downs
-from chiops.lab import health, release, session, status
+from chiops.lab import health, session, status
 from chiops.lab.journal import Journal
 from chiops.lab.survey import Teardown
 from tests.support.memory import SITE, Memory
-from tests.unit.lab.labs import ALL, DATA, bring_up, nobody, take_down, write
+from tests.unit.lab.labs import ALL, DATA, bring_up, nobody, take_down
 
 PARTS = {
     "leases.list": "leases",
@@ -30,15 +29,6 @@ PARTS = {
     "objects.list": "buckets",
     "identity.ec2_credentials": "EC2 credentials",
 }
-
-
-@pytest.fixture
-def lab(memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The lab, up; its nodes do not answer."""
-    monkeypatch.setattr(release, "_answering", lambda _: [])
-    path = write(tmp_path)
-    bring_up(path)
-    return path
 
 
 @pytest.fixture
