@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pwd
 import time
@@ -17,6 +16,7 @@ from ansible.module_utils.block_devices import (
     appears,
     device_files,
     find_disk,
+    locked,
     mounted_from,
     mounts_of,
     size_of,
@@ -130,9 +130,9 @@ def prepare(disk: Disk, wanted: dict[str, Any], check: bool) -> dict[str, Any]:
     if formatted and check:
         return {"changed": True, "device": content.device, "what": "", "type": "ext4", "formatted": True, "grow": []}
     if content.blank:
-        partition(disk)
+        partition(disk, wanted["volume"])
     if formatted:
-        make_filesystem(disk, wanted["label"], pwd.getpwnam(wanted["owner"]))
+        make_filesystem(disk, wanted["volume"], wanted["label"], pwd.getpwnam(wanted["owner"]))
         content = inspect(disk, 0)
     if not check:
         finish(disk, content)
@@ -212,8 +212,7 @@ def main() -> None:
     wanted = module.params
     deadline = time.monotonic() + wanted["timeout"]
     try:
-        with Path(f"/run/lock/chiops-{wanted['volume']}").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(wanted["volume"], wait=True):
             disk = find_disk(wanted["volume"], wanted["timeout"])
             if disk is None:
                 raise Refused(f"no disk of the volume appeared within {wanted['timeout']} s")

@@ -16,13 +16,14 @@ from ansible.module_utils.block_devices import (
     device_files,
     find_disk,
     is_claimed,
+    locked,
     mounted_from,
     mounts_of,
     run,
     unit_name,
     units_of,
 )
-from ansible.module_utils.block_users import User, users_of
+from ansible.module_utils.block_users import User, openers, users_of
 
 DOCUMENTATION = r"""
 module: block_unmount
@@ -30,16 +31,23 @@ short_description: Unmount a volume, if nothing uses it
 description:
   - Finds the disk by the volume's id, and unmounts it wherever it is mounted; whoever mounted it.
   - Removes the systemd units that were written for it.
-  - Refuses while something uses it, and says what.
+  - Refuses while something uses it, mounted or as a bare disk, and says what; also while another run formats it.
 options:
   volume:
     description: Id of the volume.
     type: str
     required: true
   keep:
-    description: A mount point at which it stays mounted.
+    description:
+      - A mount point at which it stays mounted. Then only our own units' other mounts are left; people's mounts of it stay.
     type: path
     default: ''
+  again:
+    description:
+      - Whether it is mounted again right after. Then the units stay, so that a run that is killed between can be gone on with,
+        and people's own mounts of it, which nobody would bring back, count as use.
+    type: bool
+    default: false
   if_used:
     description:
       - What to do while something uses it; C(fail), or C(report) it and do nothing, or C(end) what uses it.
@@ -80,32 +88,46 @@ class Refused(Exception):
 
 def unmount(wanted: dict[str, Any], check: bool) -> dict[str, Any]:
     """Unmount the volume and forget its units."""
-    volume, keep = wanted["volume"], wanted["keep"]
+    volume, keep, again = wanted["volume"], wanted["keep"], wanted["again"]
     units = {name: where for name, where in units_of(volume).items() if where != keep}
     disk = find_disk(volume)
     devices = device_files(disk) if disk else []
-    mounts = _mounts(devices, keep)
+    mounts, theirs = _mounts(devices, keep, set(units.values()))
     if any(mount.point == "/" for mount in mounts):
         raise Refused("the node runs from this volume")
-    users = users_of(mounts, devices) if mounts else []
+    users = _users(mounts, devices, keep)
+    if again:
+        users = [*(User("mount", mount.point) for mount in theirs), *users]
     if users and wanted["if_used"] != "end":
         if wanted["if_used"] == "fail":
-            raise Refused(f"{', '.join(mount.point for mount in mounts)} is in use by {named(users)}")
+            points = [mount.point for mount in mounts if not (again and mount in theirs)]
+            raise Refused(f"{', '.join(points) or disk.path} is in use by {named(users)}")
         return {"changed": False, "unmounted": [], "users": users}
+    done = {"changed": bool(mounts or (units and not again)), "unmounted": [mount.point for mount in mounts]}
     if check:
-        return {"changed": bool(mounts or units), "unmounted": [mount.point for mount in mounts], "users": users}
+        return {**done, "users": users}
     if users:
         end(users, wanted["grace"])
     for mount in sorted(mounts, key=lambda mount: mount.id, reverse=True):
         leave(mount, units)
-    forget(units)
+    if not again:
+        forget(units)
     if disk and not keep:
         released(devices)
-    return {"changed": bool(mounts or units), "unmounted": [mount.point for mount in mounts], "users": users}
+    return {**done, "users": users}
 
 
-def _mounts(devices: list[str], keep: str) -> list[Mount]:
-    return [mount for mount in mounted_from(devices, mounts_of()) if mount.point != keep] if devices else []
+def _mounts(devices: list[str], keep: str, ours: set[str]) -> tuple[list[Mount], list[Mount]]:
+    """The mounts to leave, and which of them are none of ours; those are nobody's business while it stays mounted."""
+    mounts = [mount for mount in mounted_from(devices, mounts_of()) if mount.point != keep] if devices else []
+    theirs = [mount for mount in mounts if mount.point not in ours]
+    return ([mount for mount in mounts if mount.point in ours], []) if keep else (mounts, theirs)
+
+
+def _users(mounts: list[Mount], devices: list[str], keep: str) -> list[User]:
+    """Who would lose something. A disk that is kept is taken from nobody who has it open."""
+    found = users_of(mounts, devices) if mounts else []
+    return found if keep else list(dict.fromkeys(found + openers(devices)))
 
 
 def named(users: list[User]) -> str:
@@ -159,7 +181,9 @@ def forget(units: dict[str, str]) -> None:
 
 
 def released(devices: list[str]) -> None:
-    """Check that the kernel has let go of the disk."""
+    """Check that everybody and the kernel itself have let go of the disk."""
+    if users := openers(devices):
+        raise Refused(f"{devices[0]} is still open in {named(users)}")
     held = [path for path in devices if is_claimed(path)]
     if held:
         raise Refused(
@@ -172,13 +196,20 @@ def main() -> None:
         argument_spec={
             "volume": {"type": "str", "required": True},
             "keep": {"type": "path", "default": ""},
+            "again": {"type": "bool", "default": False},
             "if_used": {"type": "str", "choices": ["fail", "report", "end"], "default": "fail"},
             "grace": {"type": "int", "default": 10},
         },
         supports_check_mode=True,
     )
     try:
-        done = unmount(module.params, module.check_mode)
+        # To leave other mount points is a step of mounting, of which one run waits for another.
+        with locked(module.params["volume"], wait=bool(module.params["keep"])):
+            done = unmount(module.params, module.check_mode)
+    except BlockingIOError:
+        module.fail_json(
+            msg="the volume is just being formatted or mounted by another run; wait for its end, then run this again"
+        )
     except (Refused, LookupError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**{**done, "users": [{**asdict(user), "text": str(user)} for user in done["users"]]})

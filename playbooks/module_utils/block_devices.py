@@ -1,21 +1,23 @@
-"""Disks of a node, for our modules: found by the id of their volume, and where they are mounted. Changes nothing."""
+"""Disks of a node, for our modules: found by the id of their volume, and where they are mounted. Changes nothing on them."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 SERIAL_CHARACTERS = 20
 """virtio shows so many characters of a volume's id."""
 UNITS = Path("/etc/systemd/system")
+LOCKS = Path("/run/lock")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,18 @@ def udevadm(*words: str) -> None:
     """Have udev catch up, where there is one: a node without it shows its disks all the same."""
     if shutil.which("udevadm"):
         run("udevadm", *words)
+
+
+@contextlib.contextmanager
+def locked(volume: str, *, wait: bool) -> Iterator[None]:
+    """Have a volume for this run alone.
+
+    Raises:
+        BlockingIOError: another run has it, and this one is not to wait.
+    """
+    with (LOCKS / f"chiops-{volume}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
 
 
 def links(volume: str) -> list[str]:
@@ -120,7 +134,10 @@ def appears(path: str, wait_s: float = 10.0) -> bool:
 
 @dataclass(frozen=True)
 class Mount:
-    """A line of mountinfo. ``device`` is major:minor, ``groups`` are the numbers of its shared and master peer groups."""
+    """A line of mountinfo. ``device`` is major:minor, ``groups`` are the numbers of its shared and master peer groups.
+
+    ``type`` is the filesystem's.
+    """
 
     id: int
     parent: int
@@ -129,6 +146,7 @@ class Mount:
     point: str
     groups: frozenset[str]
     source: str
+    type: str = ""
 
 
 def parse_mounts(text: str) -> list[Mount]:
@@ -140,7 +158,8 @@ def parse_mounts(text: str) -> list[Mount]:
         if len(words) >= 6 and len(behind) >= 2:
             groups = frozenset(word.partition(":")[2] for word in words[6:] if word.startswith(("shared:", "master:")))
             root, point = _unescaped(words[3]), _unescaped(words[4])
-            found.append(Mount(int(words[0]), int(words[1]), words[2], root, point, groups, _unescaped(behind[1])))
+            source = _unescaped(behind[1])
+            found.append(Mount(int(words[0]), int(words[1]), words[2], root, point, groups, source, behind[0]))
     return found
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible.module_utils.block_content import UNFINISHED, Content, filesystem_size, table_of
-from ansible.module_utils.block_devices import Disk, appears, number, run, size_of, udevadm
+from ansible.module_utils.block_devices import Disk, appears, device_files, find_disk, number, run, size_of, udevadm
+from ansible.module_utils.block_users import openers
 
 if TYPE_CHECKING:
     import pwd
@@ -27,8 +28,27 @@ def must(*command: str, stdin: str = "") -> None:
         raise Refused(f"{command[0]} failed: {(done.stderr or done.stdout).strip()}")
 
 
-def partition(disk: Disk) -> None:
+def require_still(disk: Disk, volume: str) -> None:
+    """Check that a device file still shows the disk that was looked at, and that nobody began to use it.
+
+    To read it whole and to wait for udev takes its time, in which a disk may be detached and another one get its letter.
+    """
+    now = find_disk(volume)
+    if now is None or (now.path, now.size) != (disk.path, disk.size):
+        found = f"{now.path} of {now.size >> 20} MiB" if now else "gone"
+        raise Refused(
+            f"the volume's disk was {disk.path} of {disk.size >> 20} MiB and is {found} now, so nothing is formatted; "
+            "run this again once it stays attached"
+        )
+    if users := openers(device_files(disk)):
+        raise Refused(
+            f"{disk.path} is in use by {', '.join(map(str, users))}, so nothing is formatted; end that, then run this again"
+        )
+
+
+def partition(disk: Disk, volume: str) -> None:
     """One partition over a blank disk, under the name that says that it is ours and not formatted yet."""
+    require_still(disk, volume)
     must("sfdisk", "--quiet", disk.path, stdin=f'label: gpt\ntype=linux, name="{UNFINISHED}"\n')
     tell_kernel(disk)
 
@@ -42,11 +62,17 @@ def tell_kernel(disk: Disk) -> None:
         udevadm("settle", f"--timeout={APPEARS_S}")
 
 
-def make_filesystem(disk: Disk, label: str, owner: pwd.struct_passwd) -> None:
+def make_filesystem(disk: Disk, volume: str, label: str, owner: pwd.struct_passwd) -> None:
     """Format the one partition of a disk that was blank."""
     path = disk.partition(1)
     if not appears(path, APPEARS_S):
         raise Refused(f"{path} did not appear after the disk was partitioned")
+    require_still(disk, volume)
+    table = table_of(disk.path)
+    if not table or table.label != "gpt" or [part.name for part in table.partitions] != [UNFINISHED]:
+        raise Refused(
+            f"{disk.path} has other partitions than this run gave it, so nothing is formatted; look what they hold"
+        )
     owned = f"root_owner={owner.pw_uid}:{owner.pw_gid}"
     must("mkfs.ext4", "-q", "-L", label.encode()[:16].decode("utf-8", "ignore"), "-E", owned, path)
 

@@ -1,16 +1,23 @@
-"""Who uses a mounted filesystem, for our modules: processes, containers, mounts within it, the kernel."""
+"""Who uses a disk or its mounted filesystem, for our modules: processes, containers, mounts within it, the kernel."""
 
 from __future__ import annotations
 
 import contextlib
 import pwd
 import re
+import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible.module_utils.block_devices import Mount, mounted_from, mounts_of, run
 
+HANGING = ("fuse", "nfs", "cifs", "smb", "9p", "ceph")
+"""How the types of filesystems begin whose files may hang whoever looks at them."""
+WATCHERS = ("multipathd", "udisksd", "smartd")
+"""Programs that may keep every disk open and lose nothing with it. What multipathd really uses, the kernel holds."""
+GLANCES, GLANCE_S = 10, 0.3
 CONTAINER = re.compile(r"(?:docker[-/]|libpod-)([0-9a-f]{64})")
 
 
@@ -35,6 +42,38 @@ def users_of(mounts: list[Mount], devices: list[str]) -> list[User]:
     for user in [*_within(mounts), *_processes(mounts), *_elsewhere(mounts, devices), *_loops(mounts)]:
         found.setdefault((user.kind, user.name, user.pid), user)
     return list(found.values())
+
+
+def openers(devices: list[str]) -> list[User]:
+    """Who has a disk itself open: a database on the bare disk, a virtual machine, dd; mounted or not.
+
+    udev and its like open a disk for a moment whenever somebody wrote to it; who is gone soon is no user.
+    """
+    numbers = {Path(device).stat().st_rdev for device in devices if Path(device).exists()}
+    found: list[Path] = []
+    for glance in range(GLANCES):
+        if glance:
+            time.sleep(GLANCE_S)
+        seen = [process for process in (found if glance else _running()) if _opens(process, numbers)]
+        if not seen:
+            return []
+        found = seen
+    return list(dict.fromkeys(_user(process) for process in found))
+
+
+def _opens(process: Path, numbers: set[int]) -> bool:
+    hanging = tuple(f"{mount.point}/" for mount in mounts_of(process.name) if mount.type.startswith(HANGING))
+    with contextlib.suppress(OSError):
+        if (process / "comm").read_text(errors="replace").strip() in WATCHERS:
+            return False
+        for handle in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                name = str(handle.readlink())
+                if name.startswith("/") and not name.startswith(hanging):
+                    facts = handle.stat()
+                    if stat.S_ISBLK(facts.st_mode) and facts.st_rdev in numbers:
+                        return True
+    return False
 
 
 def _within(mounts: list[Mount]) -> Iterator[User]:

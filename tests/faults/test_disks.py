@@ -24,6 +24,7 @@ from tests.conftest import why_no_nodes
 # As Ansible does for the playbooks beside them.
 ansible.module_utils.__path__.append(str(assets.playbooks() / "module_utils"))
 
+from ansible.module_utils import block_format  # noqa: E402
 from ansible.module_utils.block_devices import Disk  # noqa: E402
 from ansible.module_utils.block_format import Refused  # noqa: E402
 
@@ -204,8 +205,11 @@ def test_whatever_is_there_stays(tmp_path: Path, parts: list[tuple[int, bytes]])
     assert _digest(path) == before
 
 
-def test_a_blank_one_is_formatted_so_the_others_could_have_been(tmp_path: Path) -> None:
+def test_a_blank_one_is_formatted_so_the_others_could_have_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = _sparse(tmp_path / "disk")
+    monkeypatch.setattr(block_format, "find_disk", lambda _: Disk(str(path), "", SIZE))
     before = _digest(path)
     module: Any = load("block_filesystem")
 
