@@ -22,6 +22,7 @@ from ansible.module_utils.block_devices import (
     size_of,
     udevadm,
     unit_name,
+    units_of,
 )
 from ansible.module_utils.block_format import (
     Refused,
@@ -89,7 +90,7 @@ device:
   type: str
   returned: always
 what:
-  description: A name of the device that stays, by the filesystem's UUID where that is unique.
+  description: A name of the device that stays, by the disk's id; by the filesystem's UUID where the disk has none.
   type: str
   returned: always
 type:
@@ -157,28 +158,31 @@ def grow(disk: Disk, content: Content) -> bool:
 
 
 def stable_name(disk: Disk, content: Content) -> str:
-    """The device under a name that is the same after every boot. A copy of a volume has its UUID too: then by the disk's id."""
+    """The device under a name that is the same after every boot: by the disk's id, since a copy of a volume has its UUID too."""
+    number_ = content.device[len(disk.path) :].lstrip("p")
+    by_id = f"{disk.link}-part{number_}" if number_ else disk.link
     uuid = content.filesystem.uuid if content.filesystem else ""
-    by_uuid = f"/dev/disk/by-uuid/{uuid}"
-    if not Path(by_uuid).exists():
-        udevadm("trigger", content.device)
-    if uuid and appears(by_uuid) and os.path.realpath(by_uuid) == os.path.realpath(content.device):
-        return by_uuid
-    if disk.link:
-        number_ = content.device[len(disk.path) :].lstrip("p")
-        by_id = f"{disk.link}-part{number_}" if number_ else disk.link
-        if appears(by_id):
-            return by_id
+    for name in [by_id] * bool(disk.link) + [f"/dev/disk/by-uuid/{uuid}"] * bool(uuid):
+        if not Path(name).exists():
+            udevadm("trigger", content.device)
+        if appears(name) and os.path.realpath(name) == os.path.realpath(content.device):
+            return name
     raise Refused("the filesystem has no name that lasts beyond a reboot: neither a UUID of its own nor its disk an id")
 
 
-def check_path(disk: Disk, path: str) -> None:
+def check_path(disk: Disk, path: str, volume: str) -> None:
     """Refuse a mount point that is taken, or that holds files which the mount would hide."""
     mounts = mounts_of()
     there = [mount for mount in mounts if mount.point == path]
     if there:
         if not mounted_from(device_files(disk), there[-1:]):
-            raise Refused(f"{path} is taken: {there[-1].source} is mounted there; choose another path")
+            source = there[-1].source
+            if path in units_of(volume).values():
+                raise Refused(
+                    f"{source} is mounted at {path} in the place of the volume, of which it may be a copy; "
+                    f"run `sudo umount {path}` on the node, then this again"
+                )
+            raise Refused(f"{path} is taken: {source} is mounted there; choose another path")
         return
     if Path(path).is_dir() and any(Path(path).iterdir()):
         raise Refused(f"{path} holds files that the volume would hide; move them away")
@@ -217,7 +221,7 @@ def main() -> None:
             if disk is None:
                 raise Refused(f"no disk of the volume appeared within {wanted['timeout']} s")
             disk = wait_size(disk, wanted["size_gib"], deadline)
-            check_path(disk, wanted["path"])
+            check_path(disk, wanted["path"], wanted["volume"])
             done = prepare(disk, wanted, module.check_mode)
     except (Refused, LookupError, OSError) as error:
         module.fail_json(msg=str(error))

@@ -16,7 +16,7 @@ from chiops.cloud.base import Node, S3Access, SwiftAccess, Volume
 from chiops.errors import RemoteFailed
 from chiops.lab import remotes, serving, tokens
 from chiops.lab.spec import LabSpec, MountSpec
-from chiops.lab.volumes import mount_of
+from chiops.lab.volumes import RIGHT_DISK, mount_of
 from chiops.remote import built_image, fuse
 from chiops.resources import waiting
 
@@ -187,7 +187,8 @@ def _healthy(ssh: Ssh, expected: str, spec: LabSpec) -> bool:
     for path in map(shlex.quote, volumes_of(spec, ssh.node.name).values()):
         # A filesystem that has met errors is read-only.
         checks += [f"findmnt -rno OPTIONS --mountpoint {path} | grep -q ^rw", f"sudo timeout 20 ls {path} >/dev/null"]
+        checks.append(f"right_disk {path}")
     for server in spec.servers:
         if server.name == ssh.node.name:
             checks += [command for _, command in serving.checks(server.services)]
-    return ssh.run("sh", "-c", " && ".join(checks), check=False, timeout=CHECK_TIMEOUT_S).returncode == 0
+    return ssh.run("sh", "-c", RIGHT_DISK + " && ".join(checks), check=False, timeout=CHECK_TIMEOUT_S).returncode == 0

@@ -10,6 +10,7 @@ from chiops.cloud.base import Ec2Credential, Mark, Node, S3Access, S3Endpoint
 from chiops.errors import ChiopsError, NotFound
 from chiops.lab import serving
 from chiops.lab.spec import LabSpec
+from chiops.lab.volumes import RIGHT_DISK
 
 ASK_TIMEOUT_S = 20.0
 """For all that is asked of a node in one command."""
@@ -18,7 +19,7 @@ MOUNT_TIMEOUT_S = 5
 PARALLEL = 16
 
 # Each line is "<word> <rest>". A mount that hangs is given up with SIGKILL, since a process that waits for FUSE takes no other.
-_SCRIPT = f"""
+_SCRIPT = f"""{RIGHT_DISK}
 printf 'disk %s\\n' "$(df --output=avail -B1 / | tail -n 1)"
 for program in docker firewalld; do
   printf '%s %s\\n' "$program" "$(systemctl is-active "$program" 2>/dev/null || true)"
@@ -29,6 +30,7 @@ if systemctl is-active --quiet firewalld; then
 fi
 for path do
   if ! timeout -s KILL {MOUNT_TIMEOUT_S} mountpoint -q "$path"; then echo "mount $path is not mounted, or hangs"
+  elif ! right_disk "$path"; then echo "mount $path shows another disk than the volume's"
   elif timeout -s KILL {MOUNT_TIMEOUT_S} sh -c 'ls "$1" || sudo -n ls "$1"' sh "$path" >/dev/null 2>&1; then echo "mount $path"
   else echo "mount $path can't be read"; fi
 done

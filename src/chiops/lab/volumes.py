@@ -10,6 +10,19 @@ from chiops.cloud.base import Node, Volume
 
 DEFAULT_PATH = "/mnt/block"
 
+# Not by the filesystem: a copy of a volume has the same. Where a node has no names by id, there is nothing to compare with.
+RIGHT_DISK = """\
+right_disk() (
+  id=$(grep -hsxF -A 20 "Where=$1" /etc/systemd/system/*.mount | sed -n 's/^Volume=//p' | head -n 1)
+  [ -n "$id" ] || exit 0
+  there=$(readlink -f "$(findmnt -rnvo SOURCE --mountpoint "$1" | tail -n 1)")
+  set -- "/dev/disk/by-id/"*"$(printf %.20s "$id")"* "/dev/disk/by-id/wwn-0x$(printf %s "$id" | tr -d -)"*
+  own=$(ls -d "$@" 2>/dev/null)
+  [ -z "$own" ] || readlink -f $own | grep -qxF "$there"
+)
+"""
+"""A function for a node's shell: whether what is mounted at a path is of the volume whose unit of ours mounts there."""
+
 
 @dataclass(frozen=True)
 class InUse:
