@@ -10,6 +10,7 @@ import pytest
 
 from chiops.cloud.base import Node, Volume
 from chiops.errors import RemoteFailed
+from chiops.lab.volumes import RIGHT_DISK
 from chiops.remote.ansible import PlaybookRun, run_playbook
 from chiops.remote.ssh import Ssh
 from tests.conftest import ServerFactory
@@ -86,7 +87,7 @@ def test_a_blank_volume_gets_a_filesystem(bench: Bench) -> None:
     assert table.count("start=") == 1
     assert 'name="chiops"' in table
     unit = bench.root(f"cat /etc/systemd/system/{UNIT}")
-    assert f"What=/dev/disk/by-uuid/{bench.root(f'blkid -p -s UUID -o value {bench.disk}-part1')}" in unit
+    assert f"What={bench.disk}-part1\n" in unit
     assert "nofail" in unit
     Ssh(bench.node).run("sh", "-c", f"echo word > {PATH}/file")
 
@@ -122,6 +123,55 @@ def test_it_survives_a_reboot(bench: Bench) -> None:
     assert bench.mount().changed == 0
 
 
+def test_a_copy_of_it_is_not_mounted_in_its_place(bench: Bench) -> None:
+    """A unit that an earlier version wrote is written anew, and what is mounted stays so meanwhile."""
+    uuid = bench.root(f"blkid -p -s UUID -o value {bench.disk}-part1")
+    by_uuid = f"/dev/disk/by-uuid/{uuid}"
+    bench.root(f"sed -i s,^What=.*,What={by_uuid}, /etc/systemd/system/{UNIT}; systemctl daemon-reload")
+    at = f"findmnt -rno ID,SOURCE --mountpoint {PATH}"
+    before = bench.root(at)
+    assert bench.mount().changed > 0
+    assert bench.root(at) == before
+    copy = bench.scratch.volume()
+    bench.scratch.attached(copy, bench.scratch.cloud.compute.get(bench.node.server_id))
+    theirs = f"/dev/disk/by-id/virtio-{copy.id[:20]}"
+    bench.root(
+        f"systemctl stop {UNIT}; dd if={bench.disk} of={theirs} bs=4M conv=sparse,fsync status=none; udevadm settle"
+    )
+    bench.root(f"ln -sfn $(readlink -f {theirs}-part1) {by_uuid}; systemctl start {UNIT}")
+    own = bench.root(f"readlink -f {bench.disk}-part1")
+    assert bench.root(f"findmnt -rno SOURCE --mountpoint {PATH}") == own
+    assert right(bench)
+    bench.root(f"systemctl stop {UNIT}; mount {theirs}-part1 {PATH}")
+    assert not right(bench)
+    with pytest.raises(
+        RemoteFailed, match=rf"is mounted at {PATH} in the place of the volume.*run `sudo umount {PATH}`"
+    ):
+        bench.mount()
+    bench.root(f"umount {PATH}; blkdiscard -f {theirs}; udevadm settle")
+    bench.mount()
+    bench.scratch.cloud.volumes.detach(copy.id, bench.node.server_id)
+    bench.scratch.until_free(copy)
+    assert bench.root(f"cat {PATH}/file") == "word"
+
+
+def right(bench: Bench) -> bool:
+    """Whether the volume's own disk is what is mounted, as `up` and `status` see it."""
+    return Ssh(bench.node).run("sh", "-c", f"{RIGHT_DISK}right_disk {PATH}", check=False).returncode == 0
+
+
+def test_mounts_of_folders_of_it_that_somebody_made_stay(bench: Bench) -> None:
+    bench.root(f"mkdir {PATH}/db /srv/db; mount --bind {PATH}/db /srv/db")
+    assert bench.mount().changed == 0
+    bench.mount("/mnt/my-other.place")
+    assert succeeds(bench.node, "mountpoint -q /srv/db")
+    bench.mount()
+    assert bench.unmount().changed > 0
+    assert not succeeds(bench.node, "mountpoint -q /srv/db")
+    bench.mount()
+    bench.root(f"rmdir {PATH}/db /srv/db")
+
+
 def test_it_moves_to_another_mount_point(bench: Bench) -> None:
     assert bench.mount("/mnt/my-other.place").changed > 0
     assert bench.root("cat /mnt/my-other.place/file") == "word"
@@ -146,6 +196,23 @@ def test_what_holds_it_is_named_and_it_stays_mounted(bench: Bench, hold: str, na
     assert bench.root(f"cat {PATH}/file") == "word"
     assert bench.unmount("end").changed > 0
     assert not succeeds(bench.node, f"mountpoint -q {PATH} || pgrep -x {name}")
+    bench.mount()
+
+
+def test_who_has_the_disk_itself_open_is_named(bench: Bench) -> None:
+    """Mounted or not: a database on the bare disk has no file of it open."""
+    hold = f"exec sleep 600 3<>$(readlink -f {bench.disk})"
+    bench.root(f"({hold}) >/dev/null 2>&1 </dev/null & sleep 1")
+    with pytest.raises(RemoteFailed, match=rf"{PATH} is in use by sleep \(process \d+ of root\)"):
+        bench.unmount()
+    bench.unmount("end")
+    bench.root(f"({hold}) >/dev/null 2>&1 </dev/null & sleep 1")
+    with pytest.raises(RemoteFailed, match=r"/dev/vd[b-z] is in use by sleep \(process \d+ of root\)"):
+        bench.unmount()
+    (user,) = bench.unmount("report").told["volume_users"][bench.node.name][bench.volume.id]
+    assert (user["kind"], user["name"], user["account"]) == ("process", "sleep", "root")
+    bench.unmount("end")
+    assert not succeeds(bench.node, "pgrep -x sleep")
     bench.mount()
 
 
@@ -314,9 +381,27 @@ def test_the_filesystem_grows_with_the_volume(bench: Bench) -> None:
     assert bench.mount().changed == 0
 
 
-def test_a_mounted_filesystem_grows(bench: Bench) -> None:
+def test_a_filesystem_that_can_not_grow_stays_mounted(bench: Bench) -> None:
+    """And while it grows unmounted, its unit is there: a run that is killed then can be gone on with."""
     bench.scratch.cloud.volumes.extend(bench.volume.id, 3)
     bench.size_gib = 3
+    bench.root(f"mkdir {PATH}/db /srv/db; mount --bind {PATH}/db /srv/db")
+    with pytest.raises(RemoteFailed, match=f"{PATH} is in use by mount /srv/db"):
+        bench.mount()
+    bench.root(f"umount /srv/db; rmdir {PATH}/db /srv/db")
+    refusing = "/usr/local/sbin/e2fsck"
+    script = f"#!/bin/sh\\nmountpoint -q {PATH} || systemctl is-enabled {UNIT} >/run/unit-while-growing\\nexit 4\\n"
+    bench.root(f"printf '{script}' >{refusing}; chmod +x {refusing}")
+    with pytest.raises(RemoteFailed, match="the filesystem has errors"):
+        bench.mount()
+    assert bench.root("cat /run/unit-while-growing") == "enabled"
+    assert bench.root(f"cat {PATH}/file") == "word"
+    bench.root(f"rm {refusing}")
+
+
+def test_a_mounted_filesystem_grows(bench: Bench) -> None:
+    bench.scratch.cloud.volumes.extend(bench.volume.id, 4)
+    bench.size_gib = 4
     assert bench.mount().changed > 0
-    assert int(bench.root(f"df --output=size -B1M {PATH} | tail -1")) > 2900
+    assert int(bench.root(f"df --output=size -B1M {PATH} | tail -1")) > 3900
     assert bench.mount().changed == 0
