@@ -11,10 +11,14 @@ from chiops.errors import CloudError, Transient
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """A Docker: one of this machine's, by its address and what it calls itself, or with neither the site's own."""
+    """A Docker: one of this machine's, by its address and the id of the site's network there, or with neither the site's own.
+
+    The network is made before the first server and goes after the last. Docker's own id does not tell: one whose disk is not
+    mounted has none of its containers, and may have the same.
+    """
 
     url: str = ""
-    id: str = ""
+    network: str = ""
 
     @property
     def own(self) -> bool:
@@ -41,15 +45,15 @@ class Record:
     def read(self) -> Carrier | None:
         """The Docker that has the servers; None for a site of a version that wrote nothing down."""
         try:
-            url, _, name = self._file.read_text(encoding="utf-8").strip().partition(" ")
+            url, _, network = self._file.read_text(encoding="utf-8").strip().partition(" ")
         except FileNotFoundError:
             return None
-        return Carrier() if url == "own" else Carrier(url, name) if url else None
+        return Carrier() if url == "own" else Carrier(url, network) if url else None
 
     def write(self, carrier: Carrier) -> None:
         """Write it down, if it is not."""
         if self.read() != carrier:
-            files.replace(self._file, "own\n" if carrier.own else f"{carrier.url} {carrier.id}\n")
+            files.replace(self._file, "own\n" if carrier.own else f"{carrier.url} {carrier.network}\n")
 
     def silent(self) -> Transient:
         """The error for when no Docker answers."""
@@ -61,8 +65,8 @@ class Record:
     def elsewhere(self) -> CloudError:
         """The error for when one does, and it is not the one."""
         return CloudError(
-            "The local site's servers are in another Docker than the one that answers here",
-            todo=f"start that one, or name it by DOCKER_HOST; nothing was changed{self._way_out()}",
+            "The Docker that answers here does not have the local site's servers",
+            todo=f"start the one that has, with its disk mounted, or name it by DOCKER_HOST; nothing was changed{self._way_out()}",
         )
 
     def _way_out(self) -> str:

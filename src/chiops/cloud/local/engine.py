@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +76,7 @@ class Engine:
             with self._lock:
                 if self._find() is None:
                     self._provide()
+                self._carrier = None  # the network may be new
                 self._record.write(self._in_use())
             yield
 
@@ -92,10 +93,7 @@ class Engine:
         if not self._record.binds():
             return self._client or self._any()
         if self._record.given_up():
-            self._forget()
-            if found := self._any():
-                self._record.write(self._in_use())
-            return found
+            return self._client or self._any()
         wanted = self._record.read() or self._adopt()
         if self._client is None or self._in_use() != wanted:
             self._forget()
@@ -124,7 +122,7 @@ class Engine:
             self._client = _connect(self._url, _KNOWN_PING_S)
             if self._client is None:
                 continue
-            if self._in_use().id == wanted.id or self._has(self._client, "containers"):
+            if (wanted.network and wanted.network in self._networks(self._client)) or self._has_servers(self._client):
                 self._record.write(self._in_use())
                 return
             answered = True
@@ -142,14 +140,20 @@ class Engine:
     def _adopt(self) -> Carrier:
         """For a site of before the record: the Docker that lists its servers, or its network if one was killed in the making."""
         in_use, answered = self.daemon.in_use, False
-        looks = [("own", in_use, "containers"), ("host", True, "containers"), ("own", not in_use, "containers")]
-        for whose, possible, kind in [*looks, ("own", in_use, "networks"), ("host", True, "networks")]:
+        looks: list[tuple[str, bool, Callable[[DockerClient], object]]]
+        looks = [("own", in_use, self._has_servers), ("host", True, self._has_servers)]
+        looks += [
+            ("own", not in_use, self._has_servers),
+            ("own", in_use, self._networks),
+            ("host", True, self._networks),
+        ]
+        for whose, possible, has in looks:
             self._forget()
             if whose == "own" and possible and (in_use or self.daemon.may_return):
                 self._take_own()
             elif whose == "host" and (client := _connect(_host_url(), _KNOWN_PING_S)):
                 self._url, self._client, answered = _host_url(), client, True
-            if self._client is not None and self._has(self._client, kind):
+            if self._client is not None and has(self._client):
                 self._record.write(self._in_use())
                 return self._in_use()
             if self._own and not in_use:
@@ -158,12 +162,13 @@ class Engine:
         self._forget()
         raise self._record.elsewhere() if answered else self._record.silent()
 
-    def _has(self, client: DockerClient, kind: str) -> bool:
-        """Whether a Docker lists servers of the site (containers), or its network."""
+    def _has_servers(self, client: DockerClient) -> bool:
         with translated("Looking for the local site's servers"):
-            if kind == "networks":
-                return bool(client.api.networks(filters={"label": [self._label]}))
             return bool(client.api.containers(all=True, filters={"label": [self._label, "chiops-kind=server"]}))
+
+    def _networks(self, client: DockerClient) -> list[str]:
+        with translated("Looking for the local site's network"):
+            return [found["Id"] for found in client.api.networks(filters={"label": [self._label]})]
 
     def _in_use(self) -> Carrier:
         """What is written down of the Docker in use."""
@@ -171,8 +176,7 @@ class Engine:
             if self._own or self._client is None:
                 self._carrier = Carrier()
             else:
-                with translated("Asking Docker who it is"):
-                    self._carrier = Carrier(self._url, str(self._client.api.info()["ID"]))
+                self._carrier = Carrier(self._url, next(iter(self._networks(self._client)), ""))
         return self._carrier
 
     def _provide(self) -> DockerClient:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,16 +28,13 @@ class Docker:
 
     def __init__(self, name: str, *, servers: int = 0, networks: int = 0) -> None:
         self.name, self.api = name, self
-        self._listed = {"containers": [{}] * servers, "networks": [{}] * networks}
-
-    def info(self) -> dict[str, str]:
-        return {"ID": self.name}
+        self.listed = {"containers": [{}] * servers, "networks": [{"Id": f"{name}-net"}] * networks}
 
     def containers(self, **_: Any) -> list[Any]:
-        return self._listed["containers"]
+        return self.listed["containers"]
 
     def networks(self, **_: Any) -> list[Any]:
-        return self._listed["networks"]
+        return self.listed["networks"]
 
     def close(self) -> None:
         """Nothing is open."""
@@ -72,8 +68,12 @@ class World:
         return made
 
     def have_node(self) -> None:
-        with self.engine().keeping():
-            self.site.node_dir("n").mkdir()
+        """A server is being made, up to its folder."""
+        engine = self.engine()
+        client: Any = engine.client()
+        client.listed["networks"] = [{"Id": f"{client.name}-net"}]
+        with engine.keeping():
+            self.site.node_dir("n").mkdir(exist_ok=True)
 
     def used(self) -> str:
         client: Any = self.engine().client()
@@ -120,9 +120,9 @@ def test_what_docker_host_names_in_this_shell_is_not_used_instead(
         assert world.used() == "host"
     monkeypatch.setenv("DOCKER_HOST", OTHER)
     del world.answering[HOST]
-    with pytest.raises(CloudError, match="in another Docker"):
+    with pytest.raises(CloudError, match="does not have the local site's servers"):
         world.used()
-    world.answering[OTHER] = Docker("host")
+    world.answering[OTHER] = Docker("host", networks=1)
     assert world.used() == "host", "the same one at another address"
 
 
@@ -130,10 +130,13 @@ def test_another_docker_at_the_same_address_is_told(world: World) -> None:
     world.answering[HOST] = Docker("host")
     world.have_node()
     world.answering[HOST] = Docker("new")
-    with pytest.raises(CloudError, match="in another Docker"):
+    with pytest.raises(CloudError, match="does not have the local site's servers"):
         world.used()
-    world.answering[HOST] = Docker("renamed", servers=1)
-    assert world.used() == "renamed", "it has them, whatever it calls itself"
+    world.answering[HOST] = Docker("new", networks=1)
+    with pytest.raises(CloudError, match="does not have the local site's servers"):
+        world.used()
+    world.answering[HOST] = Docker("pruned", servers=1)
+    assert world.used() == "pruned", "it has them, if with no network or another"
 
 
 def test_a_person_can_give_up_servers_whose_docker_is_gone(world: World) -> None:
@@ -148,7 +151,10 @@ def test_a_person_can_give_up_servers_whose_docker_is_gone(world: World) -> None
     assert world.engine().running() is None
     world.answering[HOST] = Docker("new")
     assert world.used() == "new"
-    assert Path(file).read_text() == f"{HOST} new\n"
+    world.have_node()
+    del world.answering[HOST]
+    with pytest.raises(Transient):
+        world.used()
 
 
 def test_an_own_docker_with_servers_is_started_after_a_reboot_although_another_answers(world: World) -> None:
@@ -184,7 +190,7 @@ def test_a_client_from_before_the_first_server_is_not_used_where_another_docker_
         pytest.param(Docker("host"), Docker("own", servers=1), False, "own", id="the own one has them, after a reboot"),
         pytest.param(Docker("host", networks=1), Docker("own"), False, "host", id="killed in the making"),
         pytest.param(None, Docker("own", networks=1), True, "own", id="killed in the making, at the own one"),
-        pytest.param(Docker("host"), Docker("own"), False, "in another Docker", id="none has them"),
+        pytest.param(Docker("host"), Docker("own"), False, "does not have", id="none has them"),
         pytest.param(None, Docker("own"), False, "does not answer", id="this machine's is down"),
         pytest.param(
             None, Docker("own", networks=1), False, "does not answer", id="it is down, the own one is a leftover"
@@ -226,6 +232,6 @@ def test_while_docker_is_down_nothing_of_a_server_goes(
     assert site.node_dir("n").is_dir()
     assert shelf.row("v")["server_id"] == "n"
     assert world.daemon.started == 0
-    world.answering[HOST] = Docker("host")
+    world.answering[HOST] = Docker("host", networks=1)
     LocalCloud(site.root, site.cache, session=False).compute.mend()
     assert not site.node_dir("n").exists(), "a create that was killed is taken back where its container would be"
