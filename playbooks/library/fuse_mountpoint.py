@@ -17,7 +17,8 @@ short_description: Make a folder ready to be mounted on
 description:
   - Makes the folder, owned by the user who will mount.
   - Detaches a FUSE mount whose process is gone, which otherwise fails every access to the folder.
-  - A mount that works is left alone. A folder that holds files is refused, since a mount would hide them.
+  - A mount that works is left alone, and so is one that does not answer.
+  - A folder that holds files is refused, since a mount would hide them.
 options:
   path:
     description: Absolute path of the folder.
@@ -49,6 +50,29 @@ detached:
 """
 
 
+ANSWER_S = 10
+
+
+def hangs(path: str) -> bool:
+    """Whether nothing can be learned of ``path``, since a mount there does not answer.
+
+    A process that waits for FUSE cannot be ended; its parent, a shell, can.
+    """
+    look = subprocess.Popen(
+        ["sh", "-c", 'stat "$1"; exit $?', "sh", path],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        look.wait(ANSWER_S)
+    except subprocess.TimeoutExpired:
+        look.kill()
+        look.wait()
+        return True
+    return False
+
+
 def is_dead(path: str) -> bool:
     """Whether a FUSE mount without a process covers ``path``.
 
@@ -75,6 +99,8 @@ def main() -> None:
     except KeyError:
         module.fail_json(msg=f"there is no user {owner}")
 
+    if hangs(path):
+        module.exit_json(changed=False, detached=False, mounted=True)
     try:
         detached = is_dead(path)
     except PermissionError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chiops.cloud.local.cloud import LocalCloud
 from chiops.errors import RemoteFailed
 from chiops.remote.ssh import Ssh
 from tests.playbooks.conftest import FILES, PATH, Lab
@@ -109,6 +110,37 @@ def test_a_wrong_key_is_told_and_the_right_one_mends_it(lab: Lab) -> None:
     assert "Open the bucket" in caught.value.what
     assert "403" in caught.value.why or "SignatureDoesNotMatch" in caught.value.why
     assert lab.play("rclone", "mount_bucket").changed > 0
+    assert mounted(lab)
+
+
+def test_a_new_key_that_the_mount_was_never_told_of_reaches_it(lab: Lab) -> None:
+    """As after a run that was killed between the two."""
+    wrong, config = lab.secrets, "/home/cc/.config/rclone/rclone.conf"
+    wrong["rclone_remotes"]["rclone_s3"]["secret_access_key"] = "wrong"
+    as_root(lab.node, f"cp -p {config} /run/right.conf")
+    lab.play("rclone", secrets=wrong)
+    as_root(lab.node, f"mv /run/right.conf {config}")
+    assert not mounted(lab)
+    assert lab.play("rclone", "mount_bucket").changed == 1
+    assert mounted(lab)
+
+
+def test_a_mount_that_hangs_is_started_anew(lab: Lab) -> None:
+    as_root(lab.node, f"systemctl kill -s STOP {UNIT}")
+    assert lab.play("mount_bucket", mount_bucket_timeout=8).changed == 1
+    assert mounted(lab)
+
+
+def test_a_store_that_takes_connections_and_does_not_answer_is_told(lab: Lab, local_cloud: LocalCloud) -> None:
+    api = local_cloud.local.engine.client().api
+    (store,) = api.containers(filters=local_cloud.local.filters("s3"))
+    api.pause(store["Id"])
+    try:
+        with pytest.raises(RemoteFailed, match=r"does not answer: .*timeout"):
+            lab.play("mount_bucket", mount_bucket_timeout=8)
+    finally:
+        api.unpause(store["Id"])
+    assert lab.play("mount_bucket").changed <= 1
     assert mounted(lab)
 
 

@@ -32,11 +32,13 @@ rm -f {_UNITS}/{_PREFIX}*.service; systemctl daemon-reload; systemctl reset-fail
 for place in {_PLACES}/*; do umount -l "$place" 2>/dev/null; done
 rmdir {_PLACES}/* {_PLACES} 2>/dev/null; rm -rf --one-file-system {_CACHES}; [ ! -e {_PLACES} ]
 """
-# unit, place, cache, user
+# unit, place, cache, user; who waits for FUSE can't be ended, so `timeout` ends a shell, whose child keeps no stream open
 _EMPTY = """set -e
 systemctl stop "$1"; rm -rf --one-file-system "$3"; install -d -o "$4" -m 0700 "$3"; systemctl start "$1"
-tries=0; until mountpoint -q "$2"; do tries=$((tries+1)); [ $tries -lt 300 ]; sleep 0.1; done
-timeout 60 ls -f "$2" >/dev/null
+ended=0; timeout 60 sh -c 'tries=0; until mountpoint -q "$1"; do tries=$((tries+1)); [ $tries -lt 300 ] || exit 1; sleep 0.1; done
+ls -f "$1"; exit $?' sh "$2" >/dev/null 2>&1 || ended=$?
+[ $ended != 124 ] || echo 'the bucket did not answer within 60 s' >&2
+exit $ended
 """
 # unit, place, cache, version; the daemon's user and system time are the 14th and 15th field, its name in brackets may hold blanks
 _STATE = """pid=$(systemctl show --property=MainPID --value "$1"); echo "pid $pid"

@@ -18,6 +18,7 @@ from chiops.lab import remotes, serving, tokens
 from chiops.lab.spec import LabSpec, MountSpec
 from chiops.lab.volumes import RIGHT_DISK, mount_of
 from chiops.remote import built_image, fuse
+from chiops.remote.connection import TimeUp
 from chiops.resources import waiting
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ STAMP = "/var/lib/chiops/configured"
 READY_TIMEOUT_S = 1200.0
 CHECK_TIMEOUT_S = 120.0
 """For one command on a node that works; emulated machines have taken 35 s."""
+# Who waits for FUSE can't be ended, and `timeout` waits for what it started: so it ends a shell, whose child keeps no stream open.
+_READ = """{}timeout 20 sh -c 'mountpoint -q "$1" && ls "$1"; exit $?' sh {} >/dev/null 2>&1"""
 
 
 def configure(
@@ -182,13 +185,19 @@ def _healthy(ssh: Ssh, expected: str, spec: LabSpec) -> bool:
     if "docker" in _steps(spec, ssh.node):
         checks.append("systemctl is-active --quiet docker")
     for mount in mounts_of(spec, ssh.node.name):
-        path = shlex.quote(mount.path)
-        checks += [f"mountpoint -q {path}", f"timeout 20 ls {path} >/dev/null"]
+        checks.append(_READ.format("", shlex.quote(mount.path)))
     for path in map(shlex.quote, volumes_of(spec, ssh.node.name).values()):
         # A filesystem that has met errors is read-only.
-        checks += [f"findmnt -rno OPTIONS --mountpoint {path} | grep -q ^rw", f"sudo timeout 20 ls {path} >/dev/null"]
-        checks.append(f"right_disk {path}")
+        checks += [
+            f"findmnt -rno OPTIONS --mountpoint {path} | grep -q ^rw",
+            _READ.format("sudo ", path),
+            f"right_disk {path}",
+        ]
     for server in spec.servers:
         if server.name == ssh.node.name:
             checks += [command for _, command in serving.checks(server.services)]
-    return ssh.run("sh", "-c", RIGHT_DISK + " && ".join(checks), check=False, timeout=CHECK_TIMEOUT_S).returncode == 0
+    try:
+        script = RIGHT_DISK + " && ".join(checks)
+        return ssh.run("sh", "-c", script, check=False, timeout=CHECK_TIMEOUT_S).returncode == 0
+    except TimeUp:
+        return False

@@ -16,6 +16,7 @@ from chiops.cloud.base import Node, S3Access, S3Endpoint
 from chiops.errors import RemoteFailed
 from chiops.remote import ansible
 from chiops.remote.connection import ConnectionFailed, Fault
+from tests.support.hanging import ENDLESS, SOON, write_program
 
 S3 = S3Access(bucket="lab-bucket", endpoint=S3Endpoint("http://s3:8333"), access="AKIA", secret="hush-hush")
 NODE = Node(name="n1", address="192.0.2.1", user="cc", key_file=Path("k"), known_hosts=Path("h"), server_id="1")
@@ -92,3 +93,16 @@ def test_a_daemon_that_is_gone_has_neither(asked: list[list[str]], tmp_path: Pat
     with Mounts(Here(tmp_path / "bin", systemctl="0"), S3, ["s3fs"]) as mounts:  # type: ignore[arg-type]
         state = mounts.state("s3fs")
     assert (state.daemon_cpu_s, state.daemon_peak_rss_bytes) == (None, None)
+
+
+def test_a_bucket_that_does_not_answer_is_told_although_its_reader_cannot_be_ended(
+    asked: list[list[str]], tmp_path: Path
+) -> None:
+    node = Here(tmp_path / "bin", systemctl="0", mountpoint="", install="")
+    write_program(tmp_path / "bin" / "timeout", SOON)
+    write_program(tmp_path / "bin" / "ls", ENDLESS)
+    with (
+        Mounts(node, S3, ["s3fs"]) as mounts,  # type: ignore[arg-type]
+        pytest.raises(RemoteFailed, match="the bucket did not answer within 60 s"),
+    ):
+        mounts.empty("s3fs")

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from chiops import assets
+from tests.support.hanging import ENDLESS, write_program
 
 
 def load(name: str) -> ModuleType:
@@ -112,6 +113,16 @@ def test_a_file_in_the_way_and_an_unknown_user_are_told(tmp_path: Path) -> None:
     assert "cannot be made" in call("fuse_mountpoint", path=str(tmp_path / "file" / "x"), owner=me)["msg"]
     assert "holds files" in call("fuse_mountpoint", path=str(tmp_path), owner=me)["msg"]
     assert "no user nobody-at-all" in call("fuse_mountpoint", path=str(tmp_path / "x"), owner="nobody-at-all")["msg"]
+
+
+def test_a_mount_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module = load("fuse_mountpoint")
+    assert not module.hangs(str(tmp_path))
+    assert not module.hangs(str(tmp_path / "missing"))
+    write_program(tmp_path / "stat", ENDLESS)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(module, "ANSWER_S", 0.2)
+    assert module.hangs("/mnt/object")
 
 
 @pytest.mark.parametrize(("code", "dead"), [(errno.ENOTCONN, True), (errno.ECONNABORTED, True), (errno.ENOENT, False)])

@@ -56,6 +56,11 @@ class Daemon:
         """Whether the daemon was started and not stopped since; it may have died."""
         return self._run.is_dir()
 
+    @property
+    def may_return(self) -> bool:
+        """Whether it was ever in use, so that it may have servers, and we may start it."""
+        return os.geteuid() == 0 and (self._home / "data").is_dir()
+
     def start(self) -> None:
         """Start the daemon and return when it answers; at once if it already does.
 

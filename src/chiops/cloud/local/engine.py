@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chiops.cloud.local import packages
+from chiops.cloud.local.carrier import Carrier, Record
 from chiops.cloud.local.daemon import Daemon
+from chiops.cloud.local.locks import locked
 from chiops.errors import Capacity, ChiopsError, CloudError, Conflict, NotFound, PrerequisiteMissing, Timeout, Transient
 
 if TYPE_CHECKING:
@@ -22,18 +24,24 @@ if TYPE_CHECKING:
 _DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _CALL_S = 120
 _PING_S = 5
+_KNOWN_PING_S = 20
+"""For the one that has the site's servers: it is worth waiting for, while it starts or has much to do."""
 
 
 class Engine:
     """Finds Docker, or provides it. One per site and process; safe for threads.
 
-    Which Docker it is follows from what runs: the site's own daemon if it answers, or else this machine's; if neither does
-    and `client` is asked for, an own one is started. So a site never loses sight of its nodes.
+    While the site has servers it is the one that has them (see `carrier`), and no other. Without any it follows from what runs:
+    the site's own daemon if it answers, or else this machine's; if neither does and `client` is asked for, an own one is started.
     """
 
-    def __init__(self, home: Path, site_id: str) -> None:
+    def __init__(self, home: Path, site_id: str, nodes: Path) -> None:
         self.daemon = Daemon(home, site_id)
+        self._record = Record(home, nodes)
+        self._label = f"chiops-site={site_id}"
         self._client: DockerClient | None = None
+        self._carrier: Carrier | None = None
+        self._url = ""
         self._own = False
         self._lock = threading.Lock()
 
@@ -43,7 +51,11 @@ class Engine:
         return self._own
 
     def running(self) -> DockerClient | None:
-        """The Docker in use, or None. Starts nothing but a daemon of the site's own that died."""
+        """The Docker in use, or None. Starts nothing but a daemon of the site's own that died.
+
+        Raises:
+            CloudError: the one that has the site's servers does not answer.
+        """
         with self._lock:
             return self._find()
 
@@ -52,9 +64,21 @@ class Engine:
 
         Raises:
             PrerequisiteMissing: there is no Docker and we may not provide one; the sentence says what to install.
+            CloudError: the one that has the site's servers does not answer.
         """
         with self._lock:
             return self._find() or self._provide()
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Make a node's folder in the body: it is written down first that the Docker in use has the site's servers."""
+        with locked(self._record.lock):
+            with self._lock:
+                if self._find() is None:
+                    self._provide()
+                self._carrier = None  # the network may be new
+                self._record.write(self._in_use())
+            yield
 
     def stop(self) -> None:
         """Stop the site's own daemon, if it runs; this machine's Docker is left alone."""
@@ -64,21 +88,105 @@ class Engine:
                 self.daemon.stop()
 
     def _find(self) -> DockerClient | None:
-        if self._client is not None:
-            if not self._own or self.daemon.pid():
-                return self._client
+        if self._client is not None and self._own and not self.daemon.pid():
             self._forget()
-        if self.daemon.in_use:
-            # at once if it runs; waits for one that another process is just bringing up, and brings back one that died
-            self.daemon.start()
-            self._client, self._own = _connect(f"unix://{self.daemon.socket}"), True
-            if self._client is None:
-                raise Transient("The local site's Docker does not answer", todo=f"read {self.daemon.log}")
-        else:
-            self._client, self._own = _connect(_host_url()), False
+        if not self._record.binds():
+            return self._client or self._any()
+        if self._record.given_up():
+            return self._client or self._any()
+        wanted = self._record.read() or self._adopt()
+        if self._client is None or self._in_use() != wanted:
+            self._forget()
+            self._take(wanted)
         return self._client
 
+    def _any(self) -> DockerClient | None:
+        if self.daemon.in_use:
+            self._take_own()
+        else:
+            self._url = _host_url()
+            self._client = _connect(self._url)
+        return self._client
+
+    def _take(self, wanted: Carrier) -> None:
+        """Use that Docker and no other; an own one that is not in use is left for `_provide` to start."""
+        if wanted.own:
+            if self.daemon.in_use:
+                self._take_own()
+            return
+        urls = [wanted.url]
+        with suppress(PrerequisiteMissing):
+            urls.append(_host_url())
+        answered = False
+        for self._url in dict.fromkeys(urls):
+            self._client = _connect(self._url, _KNOWN_PING_S)
+            if self._client is None:
+                continue
+            if (wanted.network and wanted.network in self._networks(self._client)) or self._has_servers(self._client):
+                self._record.write(self._in_use())
+                return
+            answered = True
+            self._forget()
+        raise self._record.elsewhere() if answered else self._record.silent()
+
+    def _take_own(self) -> DockerClient:
+        # at once if it runs; waits for one that another process is just bringing up, and brings back one that died
+        self.daemon.start()
+        self._client, self._own = _connect(f"unix://{self.daemon.socket}"), True
+        if self._client is None:
+            raise Transient("The local site's Docker does not answer", todo=f"read {self.daemon.log}")
+        return self._client
+
+    def _adopt(self) -> Carrier:
+        """For a site of before the record: the Docker that lists its servers, or its network if one was killed in the making."""
+        in_use, answered = self.daemon.in_use, False
+        looks: list[tuple[str, bool, Callable[[DockerClient], object]]]
+        looks = [("own", in_use, self._has_servers), ("host", True, self._has_servers)]
+        looks += [
+            ("own", not in_use, self._has_servers),
+            ("own", in_use, self._networks),
+            ("host", True, self._networks),
+        ]
+        for whose, possible, has in looks:
+            self._forget()
+            if whose == "own" and possible and (in_use or self.daemon.may_return):
+                self._take_own()
+            elif whose == "host" and (client := _connect(_host_url(), _KNOWN_PING_S)):
+                self._url, self._client, answered = _host_url(), client, True
+            if self._client is not None and has(self._client):
+                self._record.write(self._in_use())
+                return self._in_use()
+            if self._own and not in_use:
+                self._forget()
+                self.daemon.stop()
+        self._forget()
+        raise self._record.elsewhere() if answered else self._record.silent()
+
+    def _has_servers(self, client: DockerClient) -> bool:
+        with translated("Looking for the local site's servers"):
+            return bool(client.api.containers(all=True, filters={"label": [self._label, "chiops-kind=server"]}))
+
+    def _networks(self, client: DockerClient) -> list[str]:
+        with translated("Looking for the local site's network"):
+            return [found["Id"] for found in client.api.networks(filters={"label": [self._label]})]
+
+    def _in_use(self) -> Carrier:
+        """What is written down of the Docker in use."""
+        if self._carrier is None:
+            if self._own or self._client is None:
+                self._carrier = Carrier()
+            else:
+                self._carrier = Carrier(self._url, next(iter(self._networks(self._client)), ""))
+        return self._carrier
+
     def _provide(self) -> DockerClient:
+        if self._record.binds() and (wanted := self._record.read()) and wanted.own:
+            if os.geteuid() != 0:
+                raise PrerequisiteMissing(
+                    "The local site's servers are in a Docker of its own, which only root can start",
+                    todo="run chiops as root",
+                )
+            return self._take_own()
         if os.environ.get("DOCKER_HOST"):
             raise PrerequisiteMissing(
                 "The Docker that DOCKER_HOST names does not answer", todo="start it, or unset DOCKER_HOST"
@@ -101,7 +209,7 @@ class Engine:
         if self._client is not None:
             self._client.close()
             self._client = None
-        self._own = False
+        self._carrier, self._own = None, False
 
 
 def _host_url() -> str:
@@ -115,7 +223,7 @@ def _host_url() -> str:
     return url
 
 
-def _connect(url: str) -> DockerClient | None:
+def _connect(url: str, timeout_s: int = _PING_S) -> DockerClient | None:
     """A client for ``url`` if a daemon answers there."""
     if not Path(url.removeprefix("unix://")).exists():
         return None
@@ -123,7 +231,7 @@ def _connect(url: str) -> DockerClient | None:
     from docker.errors import DockerException
 
     try:
-        client = docker.DockerClient(base_url=url, version="auto", timeout=_PING_S, max_pool_size=32)
+        client = docker.DockerClient(base_url=url, version="auto", timeout=timeout_s, max_pool_size=32)
     except DockerException:
         return None
     client.api.timeout = _CALL_S
@@ -145,7 +253,9 @@ def translated(doing: str) -> Iterator[None]:
     except TooSlow as error:
         raise Timeout(f"{doing}: Docker did not answer in time", todo="try again") from error
     except (Unreachable, BrokenPipeError, ConnectionResetError) as error:
-        raise Transient(f"{doing}: Docker went away", todo="try again; chiops starts its own Docker anew") from error
+        raise Transient(
+            f"{doing}: Docker went away", todo="try again when it runs; chiops starts one of its own anew"
+        ) from error
     except (DockerException, RequestException) as error:
         raise CloudError(f"{doing} failed", why=str(error)) from error
 

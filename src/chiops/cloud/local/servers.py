@@ -92,7 +92,8 @@ class LocalCompute:
         with self._working_on(server_id):
             subnet = self._site.subnet()
             # first of all, so that `mend` finds whatever comes after it
-            self._site.node_dir(server_id).mkdir(mode=0o700)
+            with self._site.engine.keeping():
+                self._site.node_dir(server_id).mkdir(mode=0o700)
             try:
                 self._slots.reserve(server_id)
                 spec = Spec(

@@ -35,7 +35,7 @@ class LocalSite:
         self.root = paths.private_dir(root or paths.state_dir() / "local").resolve()
         self.cache = paths.private_dir(cache or paths.cache_dir() / "local").resolve()
         self.id = hashlib.sha256(str(self.root).encode()).hexdigest()[:8]
-        self.engine = Engine(self.root, self.id)
+        self.engine = Engine(self.root, self.id, self.nodes_dir)
         self.store = Store(self.root / "site.db")
         self.store.define("CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
         self.session = FileLock(self.root / "session.lock")
