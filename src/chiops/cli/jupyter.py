@@ -59,12 +59,11 @@ def restart(lab: LabArgument = None) -> None:
 def rotate(lab: LabArgument = None) -> None:
     """Make another token; the next `chiops up` brings it to the nodes, and links with the old one open nothing."""
     from chiops.lab import jupyter
-    from chiops.lab.journal import Journal
-    from chiops.lab.session import pick
 
-    lab = pick(Journal(), lab, site=options.site).name
-    confirm("Make another token? Links with the old one will open nothing.")
-    name = jupyter.rotate(lab, options.site)
+    def ask() -> None:
+        confirm("Make another token? Links with the old one will open nothing.")
+
+    name = jupyter.rotate(lab, options.site, ask)
     emit({"lab": name}, options.output, text=f"Next: chiops up {name}, which brings the new token to its nodes.")
 
 

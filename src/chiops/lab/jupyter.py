@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from chiops import progress
@@ -101,13 +101,14 @@ def restart(session: Session) -> list[Link]:
     return found
 
 
-def rotate(name: str | None, site: str | None = None) -> str:
-    """Make another token for the lab of that name, or the only one that is up there; `up` brings it to the nodes.
+def rotate(name: str | None, site: str | None, confirm: Callable[[], None]) -> str:
+    """Make another token for the lab of that name, or the only one that is up there, once ``confirm`` has asked; `up` brings it on.
 
     Returns:
         The lab's name.
     """
     lab = pick(Journal(), name, site=site).name
+    confirm()
     with lab_lock(lab):
         tokens.rotate(lab)
     return lab

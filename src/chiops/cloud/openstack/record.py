@@ -5,12 +5,10 @@ A file per item needs no lock and survives a kill: it is there or it is not.
 
 from __future__ import annotations
 
-import os
-import threading
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from chiops import paths
+from chiops import files, paths
 from chiops.cloud.base import Mark
 
 
@@ -31,13 +29,7 @@ class Record:
 
     def put(self, name: str, mark: Mark) -> None:
         """Remember ``name``; there afterwards even if the machine fails."""
-        folder = paths.private_dir(self._folder)
-        part = folder / f".{os.getpid()}-{threading.get_ident()}-{quote(name, safe='')}"
-        with os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(mark.as_text())
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(folder / quote(name, safe=""))
+        files.replace(paths.private_dir(self._folder) / quote(name, safe=""), mark.as_text(), durable=True)
 
     def all(self) -> dict[str, Mark]:
         """All that is remembered."""
