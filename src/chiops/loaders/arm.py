@@ -63,7 +63,7 @@ def run(config: ArmConfig, channel: Channel) -> dict[str, Any]:
     except NoBatch:
         raise short(config, delivered, expected) from None
     except (RuntimeError, OSError, KeyError, ValueError) as error:
-        raise broken(error, config, delivered) from error
+        raise broken(error, config, delivered, loader.workers) from error
     spent = spent_since(
         before, watch.peak_bytes
     )  # the last batch has come, so the workers have ended and been waited for

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterator, Sequence
+from multiprocessing.process import BaseProcess
 
 from .bucket import Bucket
 from .config import ArmConfig
@@ -20,7 +22,7 @@ _SHARED_WORDS = ("</torch_", "/dev/shm", "shared memory")  # noqa: S108
 _MAKE_ROOM = (
     "make room below /var/lib/chiops on the node, then run again; cache/bench there holds only what runs have fetched"
 )
-_SIGNAL = re.compile(r"killed by signal: ([A-Za-z ]+)")
+_LOST = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)")
 
 
 def last_line(error: BaseException) -> str:
@@ -29,8 +31,8 @@ def last_line(error: BaseException) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def broken(error: Exception, config: ArmConfig, delivered: int) -> ArmError:
-    """The failure of a pass after ``delivered`` samples."""
+def broken(error: Exception, config: ArmConfig, delivered: int, workers: Sequence[BaseProcess] = ()) -> ArmError:
+    """The failure of a pass by ``workers`` after ``delivered`` samples."""
     text = "\n".join(map(str, _chain(error)))
     if found := full(error):
         return found
@@ -45,14 +47,27 @@ def broken(error: Exception, config: ArmConfig, delivered: int) -> ArmError:
                 "see with `chiops doctor` whether the object store answers; allow more with --batch-timeout if it is only slow",
             )
         )
-    if "DataLoader worker" in text:
-        signal = _SIGNAL.search(text)
+    if lost := _LOST.search(text):
         return ArmError(
             f"a worker process ended after {delivered} samples",
-            f"killed by signal {signal[1].strip()}" if signal else "it exited by itself",
+            _end([int(pid) for pid in lost[1].split(",")], workers),
             "if memory ran out, take fewer --workers or a smaller --batch-size; then run again",
         )
     return ArmError(f"the pipeline failed after {delivered} samples", last_line(error))
+
+
+def _end(lost: list[int], workers: Sequence[BaseProcess]) -> str:
+    """How the first of the lost workers ended.
+
+    Asked of the process: torch tells the signal only from a handler that raises wherever the main thread is, and that is lost
+    inside an import or a callback which catches everything.
+    """
+    for worker in workers:
+        if worker.pid in lost and worker.exitcode is not None:
+            if worker.exitcode < 0:
+                return f"killed by signal {signal.strsignal(-worker.exitcode) or -worker.exitcode}"
+            return f"it exited by itself, with code {worker.exitcode}"
+    return "it exited by itself"
 
 
 def short(config: ArmConfig, delivered: int, expected: int) -> ArmError:
@@ -92,7 +107,7 @@ def _crowded(config: ArmConfig) -> ArmError | None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and those that it came of: torch may tell the signal in either."""
+    """An error, and those that it came of: the library may tell what happened in either."""
     while error:
         yield error
         error = error.__cause__ or error.__context__

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.context import ForkContext, ForkProcess
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from .config import ArmConfig
@@ -71,13 +73,31 @@ class Collate:
         return *batch, tally
 
 
+class _Crew(ForkContext):
+    """Forks processes, and lists them: torch keeps its own list to itself."""
+
+    def __init__(self, members: list[BaseProcess]) -> None:
+        super().__init__()
+        self._members = members
+
+    def Process(self, *args: Any, **options: Any) -> ForkProcess:  # type: ignore[override]  # noqa: N802  # multiprocessing's name
+        process = ForkProcess(*args, **options)
+        self._members.append(process)
+        return process
+
+
 class Loader:
-    """Iterates over the tallies of checked batches; each time it is the next pass, with workers of its own."""
+    """Iterates over the tallies of checked batches; each time it is the next pass, with workers of its own.
+
+    Attributes:
+        workers: the processes of the last pass, also those that have ended.
+    """
 
     def __init__(self, config: ArmConfig, pipeline: Pipeline) -> None:
         self._config, self._pipeline = config, pipeline
         self._decode = decoder()
         self._epoch = 0
+        self.workers: list[BaseProcess] = []
 
     def __iter__(self) -> Iterator[Tally]:
         # Not a generator: the workers must start when the iterator is asked for, not at its first batch.
@@ -94,6 +114,7 @@ class Loader:
             time_items=self._pipeline.keeps_order,
         )
         self._epoch += 1
+        self.workers = []
         watch.begin(0)
         loader = DataLoader(
             dataset,
@@ -103,7 +124,7 @@ class Loader:
             collate_fn=Collate(self._decode, watch),
             timeout=config.timeout_s if config.workers else 0,
             prefetch_factor=PREFETCH if config.workers else None,
-            multiprocessing_context="fork" if config.workers else None,
+            multiprocessing_context=_Crew(self.workers) if config.workers else None,
             worker_init_fn=watch.begin,
         )
         return map(_checked, iter(loader))

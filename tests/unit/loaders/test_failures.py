@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
+import os
 import shutil
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,17 +16,31 @@ from chiops.loaders.failures import broken, full, last_line, short
 ARM = ArmConfig(format="imagefolder-local", dataset="x", timeout_s=30)
 
 
-def test_a_signal_is_named_wherever_torch_tells_it() -> None:
-    outer = RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
-    outer.__cause__ = RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
-    for error in (outer, outer.__cause__):
-        assert isinstance(error, Exception)
-        found = broken(error, ARM, 64)
-        assert (found.what, found.why) == ("a worker process ended after 64 samples", "killed by signal Killed")
-        assert "memory" in found.todo
+@pytest.mark.parametrize(
+    "says",
+    ["DataLoader worker (pid(s) 1, {}) exited unexpectedly", "DataLoader worker (pid {}) is killed by signal: x. "],
+)
+@pytest.mark.parametrize(
+    ("code", "why"), [(-signal.SIGKILL, "killed by signal Killed"), (3, "it exited by itself, with code 3")]
+)
+def test_the_end_of_a_worker_is_asked_of_the_process(says: str, code: int, why: str) -> None:
+    fork = multiprocessing.get_context("fork")
+    others, lost = fork.Process(target=os.kill, args=(os.getpid(), 0)), fork.Process(target=_leave, args=(code,))
+    for worker in (others, lost):
+        worker.start()
+        worker.join()
+    found = broken(RuntimeError(says.format(lost.pid)), ARM, 64, [others, lost])
+    assert (found.what, found.why) == ("a worker process ended after 64 samples", why)
+    assert "memory" in found.todo
 
 
-def test_a_worker_that_left_by_itself_was_not_killed() -> None:
+def _leave(code: int) -> None:
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+def test_a_worker_that_nobody_knows_is_not_said_to_be_killed() -> None:
     assert broken(RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly"), ARM, 0).why == "it exited by itself"
 
 
