@@ -15,7 +15,7 @@ from chiops.cloud.openstack.cloud import connect
 from chiops.cloud.openstack.entries import facts_of
 from chiops.cloud.sites import sites
 from chiops.errors import CloudError, NotOurs
-from chiops.ops import addresses, buckets, groups, leases, servers, volumes
+from chiops.ops import addresses, buckets, groups, leases, power, servers, volumes
 from chiops.ops.desk import Desk
 from chiops.resources.bucket import BucketKind, BucketWanted
 from chiops.resources.credential import CredentialKind, CredentialWanted
@@ -120,7 +120,7 @@ def test_no_command_of_theirs_takes_what_is_ours(
     commands: dict[str, Callable[[], object]] = {
         "lease delete": lambda: leases.delete(desk, lease.id, yes),
         "server delete": lambda: servers.delete(desk, shared_server.id, yes),
-        "server reboot": lambda: servers.reboot(desk, shared_server.id),
+        "server reboot": lambda: power.reboot(desk, shared_server.id),
         "fip bind": lambda: addresses.bind(desk, address.id, shared_server.id),
         "fip delete": lambda: addresses.delete(desk, address.id, yes),
         "secgroup delete": lambda: groups.delete(desk, ssh_group.id, yes),

@@ -127,14 +127,25 @@ def delete(
     emit(result, options.output, text="\n".join(lines))
 
 
-@command(app, "reboot", epilog="Example: chiops server reboot node-block-netID --wait")
-def reboot(name: NameArgument, wait: WaitOption = False) -> None:
-    """Restart a server of ours; one that is stopped is started."""
-    from chiops.ops import servers
+@command(app, "start", epilog="Example: chiops server start node-block-netID --wait")
+def start(name: NameArgument, wait: WaitOption = False) -> None:
+    """Have a server of ours go on that is shut down, paused, suspended or shelved; one that is active is left alone."""
+    from chiops.ops import power
     from chiops.ops.desk import opened
 
     with opened(options.site) as desk:
-        done = servers.reboot(desk, name, wait=wait)
+        done = power.start(desk, name, wait=wait)
+        emit(document(desk, done), options.output, table=[_row(desk, done)])
+
+
+@command(app, "reboot", epilog="Example: chiops server reboot node-block-netID --wait")
+def reboot(name: NameArgument, wait: WaitOption = False) -> None:
+    """Restart a server of ours; one that is stopped is started."""
+    from chiops.ops import power
+    from chiops.ops.desk import opened
+
+    with opened(options.site) as desk:
+        done = power.reboot(desk, name, wait=wait)
         emit(document(desk, done), options.output, table=[_row(desk, done)])
 
 

@@ -12,8 +12,8 @@ from chiops.errors import ChiopsError, RemoteFailed
 from chiops.lab.session import nodes
 from chiops.lab.volumes import InUse, unmount
 from chiops.ops.shell import SYNC_TIMEOUT_S
+from chiops.resources.halted import is_halted
 from chiops.resources.kind import Workbench
-from chiops.resources.volume import HALTED
 
 LOGIN_TIMEOUT_S = 15.0
 """For a node whose sshd answers: a busy one takes its time."""
@@ -54,7 +54,7 @@ def release(attached: Sequence[Attachment], bench: Workbench, ask: Release) -> l
 
 def _keeps(server: Server) -> bool:
     """Whether it has its volumes mounted and can't be asked to let go: on its way out, or standing still."""
-    return server.state is State.DELETING or server.status in HALTED
+    return server.state is State.DELETING or is_halted(server)
 
 
 def _answering(found: Sequence[Node]) -> list[Node]:

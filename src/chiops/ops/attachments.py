@@ -15,8 +15,9 @@ from chiops.ops.desk import NO_LAB, Desk
 from chiops.ops.usual import held, mount_point, our_server, usual_server
 from chiops.ops.volumes import NOUN, find
 from chiops.resources.booting import is_root_disk
+from chiops.resources.halted import is_halted, way_on
 from chiops.resources.kind import Seen
-from chiops.resources.volume import HALTED, AttachmentKind, AttachmentWanted, require_sound
+from chiops.resources.volume import AttachmentKind, AttachmentWanted, require_sound
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,10 @@ def _let_go(desk: Desk, volume: Volume, server: Server, seen: Seen) -> None:
     if server.state is State.READY:
         shell.require_our_key(server, seen.keypairs)
         _unmount(desk, volume, server)
-    elif server.state is State.PENDING or server.status in HALTED:
-        verb = HALTED.get(server.status)
+    elif server.state is State.PENDING or is_halted(server):
         raise Conflict(
             f"the server {server.name} is {server.status} and may have {volume.name} mounted, so it stays attached",
-            todo=(f"run `openstack server {verb} {server.name}` first" if verb else "wait until the server is active")
+            todo=(way_on(server) if is_halted(server) else "wait until the server is active")
             + "; or add --no-unmount, which loses what the server has not written yet",
         )
 

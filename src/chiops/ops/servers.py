@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chiops.cloud.base import Server, State, Volume
-from chiops.errors import Conflict, InvalidRequest
+from chiops.errors import InvalidRequest
 from chiops.ops import resolve, shell
 from chiops.ops.desk import Confirm, Desk
 from chiops.resources import booting, waiting
 from chiops.resources.floating_ip import FloatingIpKind
 from chiops.resources.kind import Seen
 from chiops.resources.server import READY_TIMEOUT_S, ServerKind
-from chiops.resources.volume import HALTED
 
 NOUN = "server"
 SSH_TIMEOUT_S = 1200.0
@@ -110,34 +109,6 @@ def _question(server: Server, addresses: list[str], volumes: tuple[str, ...]) ->
     also = f" and give {', '.join(addresses)} back" if addresses else ""
     stay = f" Its volumes stay: {', '.join(volumes)}." if volumes else ""
     return f"Delete the server {server.name}, with all that is on its own disk{also}?{stay}"
-
-
-def reboot(desk: Desk, word: str, *, wait: bool = False) -> Server:
-    """Restart a server of ours, also one that is stopped; with ``wait`` until ssh answers.
-
-    Raises:
-        NotOurs, Conflict: it is not ours; it has failed or stands still with all it has mounted; or ssh can't be waited for.
-    """
-    seen = desk.look("servers", "keypairs")
-    server = desk.own(find(desk, seen.servers, word), NOUN, word)
-    anew = f"build it anew with `chiops server rebuild {server.name}`"
-    if server.state is State.FAILED:
-        raise Conflict(f"{server.name} is in {server.status}", why=server.fault, todo=anew)
-    if server.status in HALTED:
-        # Of one that can't shut down a reboot is a reset
-        raise Conflict(
-            f"{server.name} is {server.status}, and what it has not written yet would be lost",
-            todo=f"run `openstack server {HALTED[server.status]} {server.name}` first",
-        )
-    if wait:
-        shell.require_our_key(server, seen.keypairs)
-    with desk.change("reboot", NOUN, server.name, server.mark) as (_, entry):
-        entry.resource = server.id
-        desk.cloud.compute.reboot(server.id)
-        ready = await_active(desk, desk.cloud.compute.get(server.id), anew)
-    if wait:
-        shell.wait(desk, ready, SSH_TIMEOUT_S)
-    return ready
 
 
 def rebuild(desk: Desk, word: str, confirm: Confirm, *, image: str | None = None, wait: bool = False) -> Server:

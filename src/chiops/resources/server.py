@@ -10,6 +10,7 @@ from chiops.errors import Conflict, InvalidRequest, NotFound, ResourceFailed
 from chiops.names import suggestion
 from chiops.resources import booting, waiting
 from chiops.resources.booting import BootWanted
+from chiops.resources.halted import in_rescue
 from chiops.resources.kind import Difference, Op, Verdict, Workbench, expect, ours
 
 READY_TIMEOUT_S = 1800
@@ -61,7 +62,7 @@ class ServerKind:
         if _lease_is_over(found, bench):
             return Verdict(Op.REPLACE, "its lease is over, and it goes with it", found, differs)
         if found.state is State.STOPPED:
-            if found.status == "RESCUE":
+            if in_rescue(found):
                 raise Conflict(
                     f"the server {found.name} is in rescue, which may be somebody's repair",
                     todo=f"run `openstack server unrescue {found.name}` first",

@@ -14,8 +14,6 @@ READY_TIMEOUT_S = 600
 GONE_TIMEOUT_S = 600
 BETWEEN_TIMEOUT_S = 180
 """Attaching and detaching take seconds."""
-HALTED = {"PAUSED": "unpause", "SUSPENDED": "resume", "RESCUE": "unrescue"}
-"""Servers that stand still with all they have mounted, and what has them go on. Those that are shut down have unmounted it."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ def attached(state: State, status: str) -> Desk:
 @pytest.mark.parametrize(
     ("state", "status", "todo"),
     [
-        (State.STOPPED, "PAUSED", "Run `openstack server unpause n` first; or add --no-unmount"),
-        (State.STOPPED, "SUSPENDED", "Run `openstack server resume n` first"),
+        (State.STOPPED, "PAUSED", "Run `chiops server start n` first; or add --no-unmount"),
+        (State.STOPPED, "SUSPENDED", "Run `chiops server start n` first"),
         (State.STOPPED, "RESCUE", "Run `openstack server unrescue n` first"),
         (State.PENDING, "REBOOT", "Wait until the server is active"),
         (State.PENDING, "VERIFY_RESIZE", "Wait until the server is active"),

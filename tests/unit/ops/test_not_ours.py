@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from chiops.cloud.base import Keypair, Rule, State
+from chiops.cloud.base import Keypair, Rule
 from chiops.errors import Conflict, Declined, NotOurs
-from chiops.ops import addresses, credentials, groups, keypairs, leases, mounts, servers
+from chiops.ops import addresses, credentials, groups, keypairs, leases, mounts, power, servers
 from chiops.ops.desk import Desk
 from chiops.resources.lease import servers_on
 from tests.unit.ops.site import LABS, MINE, THEIRS, Touched, address, credential, desk, group, lease, server
@@ -36,7 +36,7 @@ COMMANDS: dict[str, Callable[[Desk], object]] = {
     "lease extend": lambda at: leases.extend(at, "l", yes, by=timedelta(hours=1)),
     "lease delete": lambda at: leases.delete(at, "l", yes),
     "server delete": lambda at: servers.delete(at, "n", yes, release_ip=True),
-    "server reboot": lambda at: servers.reboot(at, "n"),
+    "server reboot": lambda at: power.reboot(at, "n"),
     "server rebuild": lambda at: servers.rebuild(at, "n", yes, image="CC-Ubuntu24.04"),
     "fip bind": lambda at: addresses.bind(at, "192.0.2.7", "n"),
     "fip unbind": lambda at: addresses.unbind(at, "192.0.2.8"),
@@ -135,16 +135,3 @@ def test_a_change_that_fails_is_in_the_journal(state: Path) -> None:
     with sqlite3.connect(state / "chiops.db") as db:
         rows = db.execute("SELECT lab, site, op, kind, name, phase FROM operations").fetchall()
     assert rows == [("none", "somewhere", "delete", "key_pair", "k", "failed")]
-
-
-@pytest.mark.parametrize(("status", "verb"), [("PAUSED", "unpause"), ("SUSPENDED", "resume"), ("RESCUE", "unrescue")])
-def test_one_that_stands_still_is_not_reset(status: str, verb: str) -> None:
-    at = desk(servers=[server(state=State.STOPPED, status=status)])
-    with pytest.raises(Conflict, match=f"has not written yet would be lost. Run `openstack server {verb} n` first"):
-        servers.reboot(at, "n")
-
-
-def test_a_failed_server_is_not_restarted_but_told_why() -> None:
-    at = desk(servers=[server(state=State.FAILED, status="ERROR", fault="No valid host")])
-    with pytest.raises(Conflict, match="is in ERROR: No valid host"):
-        servers.reboot(at, "n")
