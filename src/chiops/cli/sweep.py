@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,7 @@ from chiops.cli.lifecycle import LabArgument, SetOption, ask_to_end
 from chiops.output import Format, emit, message, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from chiops.lab.sweep import Leftover
 
@@ -54,19 +53,24 @@ def sweep(
         if rows and options.output is Format.TABLE:
             print_table(rows)
         deleted = bool(delete and doomed)
+        undone: dict[tuple[str, str], str] = {}
         if deleted:
             confirm(
                 f"Delete these {len(doomed)}, of the labs {', '.join(dict.fromkeys(row['lab'] for row in doomed))}?"
             )
             shown = rows
-            rows = _rows([replace(left, teardown=lab_sweep.take(left, ask_to_end, purge)) for left in found.leftovers])
+            done, undone = lab_sweep.take_each(found.leftovers, ask_to_end, purge)
+            rows = _rows(done, undone)
             doomed = [row for row in rows if row["op"] == "delete"]
             for row in rows:
                 if row["op"] == "keep" and row not in shown:
                     message(f"The {row['kind']} {row['name']} stays after all: {row['reason']}.", style="warning")
+            for (site, of), problem in undone.items():
+                message(f"Not all that {of} has at {site} is deleted: {problem}", style="warning")
         result = {
             "leftovers": rows,
             "deleted": len(doomed) if deleted else 0,
+            "failed": [{"site": site, "lab": of, "problem": problem} for (site, of), problem in undone.items()],
             "left_out": failed,
             "no_credentials": list(found.not_mine),
             "unread_buckets": [{"site": site, "name": bucket} for site, bucket in found.unread],
@@ -80,15 +84,18 @@ def sweep(
             f"\n{len(doomed)} deleted." if deleted else "\n`chiops adopt LAB` takes a lab up again, --delete deletes."
         )
     emit(result, options.output, text=text)
-    if failed:
+    if failed or undone:
         raise typer.Exit(1)
 
 
-def _rows(leftovers: Sequence[Leftover]) -> list[dict[str, str]]:
+def _rows(leftovers: Sequence[Leftover], undone: Collection[tuple[str, str]] = ()) -> list[dict[str, str]]:
     return [
         {"lab": left.lab, **one.row(op)}
         for left in leftovers
-        for op, going in (("delete", left.teardown.go), ("keep", left.teardown.stay))
+        for op, going in (
+            ("failed" if (left.site, left.lab) in undone else "delete", left.teardown.go),
+            ("keep", left.teardown.stay),
+        )
         for one in going
     ]
 

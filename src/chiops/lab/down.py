@@ -66,7 +66,11 @@ def down(record: LabRecord, confirm: Confirm, release_held: Release, purge: Purg
             confirm(teardown)
             teardown = take_all(teardown, let_go(teardown, places.compute.site, release_held), journal)
             with progress.task("verify that it is gone"):
-                verify(teardown, lambda: look(parts_of(teardown) - missing.keys(), first=False))
+                verify(
+                    teardown,
+                    lambda: look(parts_of(teardown) - missing.keys(), first=False),
+                    f"chiops down {teardown.lab}",
+                )
         for key in gone_before:
             with journal.entry(lab=record.name, site=record.site, op="gone", kind=key.kind, name=key.name):
                 pass

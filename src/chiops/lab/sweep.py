@@ -11,7 +11,7 @@ from chiops import progress
 from chiops.cloud import sites
 from chiops.cloud.base import Bucket, Cloud, Mark
 from chiops.cloud.openstack.entries import whereabouts
-from chiops.errors import ChiopsError, CloudError, Conflict, NoCredentials, NotFound, UsageError
+from chiops.errors import ChiopsError, CloudError, Conflict, Declined, NoCredentials, NotFound, UsageError
 from chiops.lab.journal import Journal, LabRecord
 from chiops.lab.known import known_at
 from chiops.lab.lock import lab_lock
@@ -94,6 +94,30 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
         yield Found(tuple(found), problems, not_mine, unread)
 
 
+def take_each(
+    leftovers: Sequence[Leftover], ask: Release, purge: Purge
+) -> tuple[list[Leftover], dict[tuple[str, str], str]]:
+    """Delete what goes of each: `take`, and what fails for one keeps none of the others.
+
+    Returns:
+        The same, each with what went and what stayed after all; and by site and lab, why not all of that one is gone.
+
+    Raises:
+        Declined: the person said no to a question.
+    """
+    done: list[Leftover] = []
+    undone: dict[tuple[str, str], str] = {}
+    for leftover in leftovers:
+        try:
+            done.append(replace(leftover, teardown=take(leftover, ask, purge)))
+        except Declined:
+            raise
+        except ChiopsError as error:
+            done.append(leftover)
+            undone[leftover.site, leftover.lab] = error.sentence()
+    return done, undone
+
+
 def take(leftover: Leftover, ask: Release, purge: Purge) -> Teardown:
     """Delete what goes of a leftover, in order, and see that it is gone; returns what went and what stayed after all.
 
@@ -106,7 +130,8 @@ def take(leftover: Leftover, ask: Release, purge: Purge) -> Teardown:
         journal = Journal()
         _require_forgotten(leftover, bench, journal)
         done = take_all(teardown, let_go(teardown, leftover.site, ask), journal)
-        verify(done, lambda: _look(bench.cloud, leftover, parts_of(done), purge))
+        again = f"chiops sweep {leftover.lab} --site {leftover.site} --delete"
+        verify(done, lambda: _look(bench.cloud, leftover, parts_of(done), purge), again)
     return done
 
 

@@ -78,8 +78,8 @@ def parts_of(teardown: Teardown) -> frozenset[str]:
     return frozenset(PARTS[doomed.key.kind] for doomed in teardown.go) | {"servers"}
 
 
-def verify(teardown: Teardown, look: Callable[[], Teardown]) -> None:
-    """Look until nothing of what went is listed any more.
+def verify(teardown: Teardown, look: Callable[[], Teardown], again: str) -> None:
+    """Look until nothing of what went is listed any more; ``again`` is the command that goes on where something is.
 
     Raises:
         ChiopsError: something stays listed.
@@ -95,9 +95,7 @@ def verify(teardown: Teardown, look: Callable[[], Teardown]) -> None:
         waiting.until(gone, what="all being gone", timeout_s=LISTED_TIMEOUT_S)
     except Timeout as error:
         names = ", ".join(f"{KINDS[key.kind].noun} {key.name}" for key in sorted(left))
-        raise ChiopsError(
-            f"still there after `down`: {names}", todo=f"run `chiops down {teardown.lab}` again"
-        ) from error
+        raise ChiopsError(f"deleted, and still there: {names}", todo=f"run `{again}` again") from error
 
 
 def _take(teardown: Teardown, doomed: Doomed, journal: Journal) -> None:

@@ -16,6 +16,7 @@ from chiops.cloud import sites
 from chiops.cloud.base import Bucket, Keypair, Mark, SiteFacts
 from chiops.errors import Auth, NoCredentials, Timeout
 from chiops.lab import sweep
+from chiops.lab.lock import lab_lock
 from tests.support.memory import ME, SITE, Memory
 from tests.support.things import lease, server
 
@@ -100,6 +101,24 @@ def test_a_lease_that_stays_after_all_is_told_and_not_counted(run: Run, memory: 
     assert "The lease l stays after all: the lease l carries servers that are not the lab's: theirs." in done.stderr
     assert "\n1 deleted.\n" in done.stdout
     assert memory.count() == {"lease": 1, "server": 1}
+
+
+def test_a_lab_that_fails_keeps_none_of_the_others(run: Run, memory: Memory) -> None:
+    for lab in ("a-lab", "b-lab", "c-lab"):
+        memory.of("keypair")[lab] = Keypair(id=lab, name=lab, mark=Mark(lab, ME.user_id))
+    with lab_lock("b-lab", "up"):
+        done = run([], "--site", SITE, "--delete", "--yes", "-o", "json")
+    assert done.exit_code == 1
+    told = json.loads(done.stdout)
+    assert {one["lab"]: one["op"] for one in told["leftovers"]} == {
+        "a-lab": "delete",
+        "b-lab": "failed",
+        "c-lab": "delete",
+    }
+    (failed,) = told["failed"]
+    assert (told["deleted"], failed["lab"], failed["site"]) == (2, "b-lab", SITE)
+    assert f"Not all that b-lab has at {SITE} is deleted: {failed['problem']}" in done.stderr
+    assert list(memory.of("keypair")) == ["b-lab"]
 
 
 def test_what_two_names_of_one_site_show_is_one(run: Run, memory: Memory) -> None:

@@ -192,7 +192,7 @@ def test_what_a_list_still_shows_is_waited_for_and_then_told(
 
     memory.after = undead
     with pytest.raises(
-        ChiopsError, match=r"still there after `down`: key pair chiops-lab. Run `chiops down lab` again"
+        ChiopsError, match=r"deleted, and still there: key pair chiops-lab. Run `chiops down lab` again"
     ):
         take_down()
     memory.after = lambda _: None

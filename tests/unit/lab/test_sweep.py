@@ -16,7 +16,7 @@ from chiops.lab import adopt, release, status, sweep, up
 from chiops.lab.journal import Journal
 from chiops.lab.survey import Purge
 from chiops.ops.desk import NO_LAB
-from tests.support.memory import SITE, Memory
+from tests.support.memory import ME, SITE, Memory
 from tests.unit.lab.labs import ALL, DATA, LAB, bring_up, nobody, take_down, write
 
 TEMPLATE = """\
@@ -211,6 +211,16 @@ def test_settings_are_read_off_the_names(memory: Memory, tmp_path: Path, state: 
     done = adopt.adopt(path, {}, SITE)
     assert done.settings == {"net_id": "ff524", "bucket": "pictures", "duration": "4h"}
     assert done.drift == ()
+
+
+def test_a_lab_that_is_known_keeps_its_settings(memory: Memory, tmp_path: Path, state: Path) -> None:
+    """A bucket made by hand with `--lab` has a name that a parameter could stand for."""
+    path = write(tmp_path, TEMPLATE)
+    up.up(path, {"net_id": "ff524", "bucket": "pictures"}, SITE, lambda _: None, nobody, configured=False)
+    memory.of("bucket").pop("pictures")
+    memory.of("bucket")["others"] = Bucket(id="others", name="others", mark=Mark("lab", ME.user_id))
+    done = adopt.adopt(path, {}, SITE)
+    assert done.settings["bucket"] == "pictures"
 
 
 def test_nothing_to_adopt_is_an_error(memory: Memory, tmp_path: Path) -> None:
