@@ -7,7 +7,7 @@ import pwd
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ HANGING = ("fuse", "nfs", "cifs", "smb", "9p", "ceph")
 WATCHERS = ("multipathd", "udisksd", "smartd")
 """Programs that may keep every disk open and lose nothing with it. What multipathd really uses, the kernel holds."""
 GLANCES, GLANCE_S = 10, 0.3
+DEVICE_FILE = re.compile(r" (/dev/\S+)$", re.MULTILINE)
 CONTAINER = re.compile(r"(?:docker[-/]|libpod-)([0-9a-f]{64})")
 
 
@@ -39,16 +40,22 @@ class User:
 def users_of(mounts: list[Mount], devices: list[str]) -> list[User]:
     """Who uses these mounts, which show one of these device files. Processes in a container are told as the container."""
     found: dict[tuple[str, str, int], User] = {}
-    for user in [*_within(mounts), *_processes(mounts), *_elsewhere(mounts, devices), *_loops(mounts)]:
+    starts = tuple(f"{mount.point}/" for mount in mounts)
+    loops = _loops(lambda backing: backing.startswith(starts))
+    for user in [*_within(mounts), *_processes(mounts), *_elsewhere(mounts, devices), *loops]:
         found.setdefault((user.kind, user.name, user.pid), user)
     return list(found.values())
 
 
 def openers(devices: list[str]) -> list[User]:
-    """Who has a disk itself open: a database on the bare disk, a virtual machine, dd; mounted or not.
+    """Who has a disk itself open: a database on the bare disk, a virtual machine, dd, a loop device; mounted or not.
 
     udev and its like open a disk for a moment whenever somebody wrote to it; who is gone soon is no user.
     """
+    return [*_loops(lambda backing: backing in devices), *_lasting(devices)]
+
+
+def _lasting(devices: list[str]) -> list[User]:
     numbers = {Path(device).stat().st_rdev for device in devices if Path(device).exists()}
     found: list[Path] = []
     for glance in range(GLANCES):
@@ -73,6 +80,12 @@ def _opens(process: Path, numbers: set[int]) -> bool:
                     facts = handle.stat()
                     if stat.S_ISBLK(facts.st_mode) and facts.st_rdev in numbers:
                         return True
+        # Mapped into memory it is used with no descriptor left
+        for name in set(DEVICE_FILE.findall((process / "maps").read_text(errors="replace"))):
+            with contextlib.suppress(OSError):
+                facts = Path(name).stat()
+                if stat.S_ISBLK(facts.st_mode) and facts.st_rdev in numbers:
+                    return True
     return False
 
 
@@ -98,16 +111,16 @@ def _holds(process: Path, points: tuple[str, ...], devices: set[int]) -> bool:
 
     Names are compared first: to look at a file itself may hang, if it is on a network filesystem that is gone.
     """
-    below = tuple(f"{point}/" for point in points)
+    starts = tuple(f"{point}/" for point in points)
     with contextlib.suppress(OSError):
-        if any(f" {start}" in (process / "maps").read_text(errors="replace") for start in below):
+        if any(f" {start}" in (process / "maps").read_text(errors="replace") for start in starts):
             return True
     links = [process / name for name in ("cwd", "root", "exe")]
     with contextlib.suppress(OSError):
         links += (process / "fd").iterdir()
     for link in links:
         with contextlib.suppress(OSError):
-            if f"{link.readlink()}/".startswith(below) and link.stat().st_dev in devices:
+            if f"{link.readlink()}/".startswith(starts) and link.stat().st_dev in devices:
                 return True
     return False
 
@@ -165,10 +178,9 @@ def _elsewhere(mounts: list[Mount], devices: list[str]) -> Iterator[User]:
                 break
 
 
-def _loops(mounts: list[Mount]) -> Iterator[User]:
-    """Loop devices that show a file of it."""
+def _loops(shows: Callable[[str], bool]) -> Iterator[User]:
+    """Loop devices that show such a file."""
     for file in Path("/sys/block").glob("loop*/loop/backing_file"):
         with contextlib.suppress(OSError):
-            backing = file.read_text(errors="replace").strip()
-            if any(backing.startswith(f"{mount.point}/") for mount in mounts):
+            if shows(file.read_text(errors="replace").strip()):
                 yield User("loop device", f"/dev/{file.parent.parent.name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import shutil
 import struct
@@ -27,6 +28,7 @@ ansible.module_utils.__path__.append(str(assets.playbooks() / "module_utils"))
 from ansible.module_utils import block_format  # noqa: E402
 from ansible.module_utils.block_devices import Disk  # noqa: E402
 from ansible.module_utils.block_format import Refused  # noqa: E402
+from ansible.module_utils.block_users import User, openers  # noqa: E402
 
 from tests.support.disk_tools import DiskTools  # noqa: E402
 from tests.unit.playbooks.test_modules import load  # noqa: E402
@@ -157,6 +159,19 @@ def test_what_is_there_stays_on_a_real_device(tmp_path: Path, kind: str) -> None
     with _loop(path) as device:
         _leaves(device, kind)
     assert _digest(path) == before
+
+
+@pytest.mark.nodes
+def test_a_disk_that_a_loop_device_or_a_programs_memory_shows_is_in_use(tmp_path: Path) -> None:
+    with _loop(_sparse(tmp_path / "disk")) as device:
+        assert openers([device]) == []
+        with _loop(Path(device)) as above:
+            assert openers([device]) == [User("loop device", above)]
+        with Path(device).open("r+b") as file:
+            memory = mmap.mmap(file.fileno(), mmap.PAGESIZE)
+        assert [user.pid for user in openers([device])] == [os.getpid()]
+        memory.close()
+        assert openers([device]) == []
 
 
 def _leaves(device: str, kind: str) -> None:
