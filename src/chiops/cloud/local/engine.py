@@ -1,7 +1,4 @@
-"""The Docker that carries the site's nodes: the one this machine has, or one of the site's own.
-
-Only the Engine API is spoken, so the version of an installed Docker command does not matter.
-"""
+"""The Docker that carries the site's nodes: the one this machine has, or one of the site's own."""
 
 from __future__ import annotations
 
@@ -15,15 +12,13 @@ from typing import TYPE_CHECKING
 from chiops.cloud.local import packages
 from chiops.cloud.local.carrier import Carrier, Record
 from chiops.cloud.local.daemon import Daemon
+from chiops.cloud.local.docker_api import connect, host_url, translated
 from chiops.cloud.local.locks import locked
-from chiops.errors import Capacity, ChiopsError, CloudError, Conflict, NotFound, PrerequisiteMissing, Timeout, Transient
+from chiops.errors import PrerequisiteMissing, Transient
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_DEFAULT_SOCKET = "unix:///var/run/docker.sock"
-_CALL_S = 120
-_PING_S = 5
 _KNOWN_PING_S = 20
 """For the one that has the site's servers: it is worth waiting for, while it starts or has much to do."""
 
@@ -104,8 +99,8 @@ class Engine:
         if self.daemon.in_use:
             self._take_own()
         else:
-            self._url = _host_url()
-            self._client = _connect(self._url)
+            self._url = host_url()
+            self._client = connect(self._url)
         return self._client
 
     def _take(self, wanted: Carrier) -> None:
@@ -116,10 +111,10 @@ class Engine:
             return
         urls = [wanted.url]
         with suppress(PrerequisiteMissing):
-            urls.append(_host_url())
+            urls.append(host_url())
         answered = False
         for self._url in dict.fromkeys(urls):
-            self._client = _connect(self._url, _KNOWN_PING_S)
+            self._client = connect(self._url, _KNOWN_PING_S)
             if self._client is None:
                 continue
             if (wanted.network and wanted.network in self._networks(self._client)) or self._has_servers(self._client):
@@ -132,7 +127,7 @@ class Engine:
     def _take_own(self) -> DockerClient:
         # at once if it runs; waits for one that another process is just bringing up, and brings back one that died
         self.daemon.start()
-        self._client, self._own = _connect(f"unix://{self.daemon.socket}"), True
+        self._client, self._own = connect(f"unix://{self.daemon.socket}"), True
         if self._client is None:
             raise Transient("The local site's Docker does not answer", todo=f"read {self.daemon.log}")
         return self._client
@@ -151,8 +146,8 @@ class Engine:
             self._forget()
             if whose == "own" and possible and (in_use or self.daemon.may_return):
                 self._take_own()
-            elif whose == "host" and (client := _connect(_host_url(), _KNOWN_PING_S)):
-                self._url, self._client, answered = _host_url(), client, True
+            elif whose == "host" and (client := connect(host_url(), _KNOWN_PING_S)):
+                self._url, self._client, answered = host_url(), client, True
             if self._client is not None and has(self._client):
                 self._record.write(self._in_use())
                 return self._in_use()
@@ -210,64 +205,3 @@ class Engine:
             self._client.close()
             self._client = None
         self._carrier, self._own = None, False
-
-
-def _host_url() -> str:
-    """Where this machine's Docker is; nodes need its file system, so a remote one is refused."""
-    url = os.environ.get("DOCKER_HOST") or _DEFAULT_SOCKET
-    if not url.startswith("unix://"):
-        raise PrerequisiteMissing(
-            f"DOCKER_HOST names a Docker elsewhere ({url}), and the local site's nodes need this machine's",
-            todo="unset DOCKER_HOST",
-        )
-    return url
-
-
-def _connect(url: str, timeout_s: int = _PING_S) -> DockerClient | None:
-    """A client for ``url`` if a daemon answers there."""
-    if not Path(url.removeprefix("unix://")).exists():
-        return None
-    import docker
-    from docker.errors import DockerException
-
-    try:
-        client = docker.DockerClient(base_url=url, version="auto", timeout=timeout_s, max_pool_size=32)
-    except DockerException:
-        return None
-    client.api.timeout = _CALL_S
-    return client
-
-
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn Docker's errors in the body into ours; ``doing`` is the clause that says what was tried, e.g. "Creating node a"."""
-    from docker.errors import APIError, DockerException
-    from requests.exceptions import ConnectionError as Unreachable
-    from requests.exceptions import RequestException
-    from requests.exceptions import Timeout as TooSlow
-
-    try:
-        yield
-    except APIError as error:
-        raise _api_error(doing, error.explanation or str(error), error.status_code) from error
-    except TooSlow as error:
-        raise Timeout(f"{doing}: Docker did not answer in time", todo="try again") from error
-    except (Unreachable, BrokenPipeError, ConnectionResetError) as error:
-        raise Transient(
-            f"{doing}: Docker went away", todo="try again when it runs; chiops starts one of its own anew"
-        ) from error
-    except (DockerException, RequestException) as error:
-        raise CloudError(f"{doing} failed", why=str(error)) from error
-
-
-def _api_error(doing: str, why: str, status: int | None) -> ChiopsError:
-    text = why.lower()
-    if "no space left" in text:
-        return Capacity(f"{doing} failed", why="the disk is full", todo="free some space and try again")
-    if "no available ipv4" in text or "no available addresses" in text:
-        return Capacity(f"{doing} failed", why="the site's addresses are used up")
-    if status == 404:
-        return NotFound(f"{doing} failed", why=why)
-    if status == 409:
-        return Conflict(f"{doing} failed", why=why)
-    return CloudError(f"{doing} failed", why=why)

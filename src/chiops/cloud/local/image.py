@@ -12,7 +12,7 @@ from chiops import progress
 from chiops.cloud import handover
 from chiops.cloud.base import Image
 from chiops.cloud.local import bootstrap
-from chiops.cloud.local.engine import translated
+from chiops.cloud.local.docker_api import translated
 from chiops.cloud.local.locks import locked
 from chiops.cloud.local.recipe import BENCH, FILES, NODE, Recipe
 from chiops.errors import ChiopsError, CloudError, NotFound

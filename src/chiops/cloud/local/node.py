@@ -13,7 +13,7 @@ from chiops import files
 from chiops.cloud import handover
 from chiops.cloud.base import Mark
 from chiops.cloud.local import containers, flavors, image
-from chiops.cloud.local.engine import translated
+from chiops.cloud.local.docker_api import translated
 from chiops.cloud.local.recipe import FILES
 from chiops.cloud.local.site import NODE_FILES
 from chiops.cloud.local.slots import Slots

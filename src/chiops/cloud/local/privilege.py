@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chiops.cloud.local import image, loop
-from chiops.cloud.local.engine import translated
+from chiops.cloud.local.docker_api import translated
 from chiops.errors import CloudError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chiops import progress
 from chiops.cloud.local import image
-from chiops.cloud.local.engine import translated
+from chiops.cloud.local.docker_api import translated
 from chiops.cloud.local.space import require_free
 from chiops.errors import CloudError, NotFound
 

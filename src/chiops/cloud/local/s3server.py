@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from chiops import progress
 from chiops.cloud.base import S3Access, S3Endpoint
 from chiops.cloud.local import image, seaweed
-from chiops.cloud.local.engine import translated
+from chiops.cloud.local.docker_api import translated
 from chiops.cloud.local.keys import Keys
 from chiops.cloud.local.locks import locked
 from chiops.cloud.local.recipe import FILES

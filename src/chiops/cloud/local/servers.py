@@ -15,7 +15,7 @@ from chiops.cloud.base import Flavor, Image, Keypair, Mark, Server, ServerReques
 from chiops.cloud.local import containers, flavors, image, node
 from chiops.cloud.local.bookings import Bookings
 from chiops.cloud.local.booting import BootDisks
-from chiops.cloud.local.engine import translated
+from chiops.cloud.local.docker_api import translated
 from chiops.cloud.local.keypairs import Keypairs
 from chiops.cloud.local.locks import FileLock
 from chiops.cloud.local.network import LocalNetwork

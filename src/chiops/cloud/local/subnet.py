@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chiops.cloud.local import agent, packages
-from chiops.cloud.local.engine import translated
+from chiops.cloud.local.docker_api import translated
 from chiops.cloud.local.locks import locked
 from chiops.errors import Capacity, CloudError, InvalidRequest
 

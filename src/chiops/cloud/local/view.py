@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from chiops.cloud.base import Lease, Reservation, Server, State
 from chiops.cloud.local import containers
-from chiops.cloud.local.engine import translated
+from chiops.cloud.local.docker_api import translated
 from chiops.cloud.local.network import LocalNetwork
 from chiops.cloud.local.node import Spec
 from chiops.cloud.local.shelf import Shelf

@@ -84,7 +84,7 @@ class World:
 def world(site: LocalSite, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World(site)
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.setattr(engines, "_connect", lambda url, *_: made.answering.get(url))
+    monkeypatch.setattr(engines, "connect", lambda url, *_: made.answering.get(url))
     there = SimpleNamespace(require=lambda *_, **__: None, find=lambda name: name, has_service_manager=lambda: False)
     monkeypatch.setattr(engines, "packages", there)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
