@@ -17,7 +17,7 @@ from chiops.errors import RemoteFailed
 from chiops.lab import remotes, serving, tokens
 from chiops.lab.spec import LabSpec, MountSpec
 from chiops.lab.volumes import RIGHT_DISK, mount_of
-from chiops.remote import built_image, fuse
+from chiops.remote import built_image, fuse, image_store
 from chiops.remote.connection import TimeUp
 from chiops.resources import waiting
 
@@ -88,6 +88,7 @@ def configure(
         todo, wanted, access, swift, {**settings, **built_image.base_variables(settings), "jupyter_token": token}
     )
     for node in todo:
+        image_store.keep(node, [image["tag"] for image in services[node.name].get("images", ())], settings)
         ssh = Ssh(node)
         ssh.run(
             "sudo",

@@ -10,7 +10,7 @@ from pathlib import Path
 from chiops import assets
 from chiops.cloud.base import Node
 from chiops.progress import Task
-from chiops.remote import built_image
+from chiops.remote import built_image, image_store
 from chiops.remote.ansible import run_playbook
 from chiops.remote.ssh import Ssh
 
@@ -36,7 +36,7 @@ def ensure_bench_image(
     Args:
         nodes: where it is needed; Docker must be there.
         settings: the site's ``node_settings``; see `bench_image_tag`. ``bench_base_archive``, if set, is a tar on the
-            nodes that the base image is imported from instead of being pulled.
+            nodes that the base image is imported from instead of being pulled; for the rest see `image_store`.
         parent_task: the progress task to report under.
 
     Raises:
@@ -54,10 +54,10 @@ def ensure_bench_image(
             variables = {
                 "bench_tag": tag,
                 "bench_context": str(context),
-                "bench_base_image": settings.get("bench_base_image") or built_image.DEFAULT_BASE,
-                "bench_base_archive": settings.get("bench_base_archive") or "",
+                **built_image.base_variables(settings),
             }
             run_playbook("bench_image", missing, variables=variables, parent_task=parent_task)
+        image_store.keep(missing[0], [tag], settings)
     return tag
 
 

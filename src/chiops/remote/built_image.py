@@ -18,10 +18,12 @@ Part = tuple[str, bytes]
 
 
 def base_variables(settings: Mapping[str, object]) -> dict[str, object]:
-    """The base image as the role has it: its name, and the tar on the node to import it from where it can't be pulled."""
+    """The base image as the role has it: its name, and the tar on the node to import it from where it can't be pulled; and where
+    images lie that the site's nodes have built before."""
     return {
         "built_image_base": settings.get("bench_base_image") or DEFAULT_BASE,
         "built_image_base_archive": settings.get("bench_base_archive") or "",
+        "built_image_store": settings.get("image_store") or "",
     }
 
 

@@ -139,6 +139,15 @@ class Ssh:
             complaints.seek(0)
             self._raise_for(command, code, complaints.read(), check=True)
 
+    def download(self, file: IO[bytes], *command: str, timeout: float | None = None) -> None:
+        """Run a command and write its stdout to ``file`` as it comes.
+
+        Raises:
+            RemoteFailed: as `run`.
+        """
+        done = self._spawn(command, None, timeout, file)
+        self._raise_for(command, done.returncode, done.stderr, check=True)
+
     def put(self, data: bytes, path: str, *, mode: int = 0o644) -> None:
         """Write ``data`` to ``path`` on the node, whole or not at all; missing folders are made.
 
@@ -184,11 +193,11 @@ class Ssh:
         return None if done.returncode == 0 else classify(_text(done.stderr)) or Fault.DROPPED
 
     def _spawn(
-        self, command: tuple[str, ...], data: bytes | str | None, timeout: float | None
+        self, command: tuple[str, ...], data: bytes | str | None, timeout: float | None, file: IO[bytes] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         started = time.monotonic()
         # Files, not pipes: the master that ssh leaves behind could keep a pipe open, and we would wait for its end.
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with nullcontext(file) if file else tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = self._start(command, stdout=out, stderr=err)
             try:
                 process.communicate(_bytes(data), timeout)
@@ -197,11 +206,12 @@ class Ssh:
             finally:
                 process.kill()
                 process.wait()
-            out.seek(0)
             err.seek(0)
             code = process.returncode
             log.debug("%s: %s: exit %d after %.2f s", self.node.name, command[0], code, time.monotonic() - started)
-            return subprocess.CompletedProcess([], code, out.read(), err.read())
+            if not file:
+                out.seek(0)
+            return subprocess.CompletedProcess([], code, b"" if file else out.read(), err.read())
 
     def _start(
         self, command: tuple[str, ...], *, stdout: IO[bytes] | int, stderr: IO[bytes]

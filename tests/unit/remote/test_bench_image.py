@@ -86,7 +86,7 @@ def test_it_is_built_from_all_its_parts_where_it_is_missing(
     assert seen["name"] == "bench_image"
     assert seen["nodes"] == [node]
     assert seen["bench_tag"] == tag
-    assert (seen["bench_base_image"], seen["bench_base_archive"]) == ("base:1", "/srv/base.tar")
+    assert (seen["built_image_base"], seen["built_image_base_archive"]) == ("base:1", "/srv/base.tar")
     assert {"Dockerfile", "constraints.txt", "etl/__main__.py", "loaders/__main__.py"} <= set(seen["names"])
     assert seen["asked"] == b"torch\nnumpy\n"
     assert not Path(seen["bench_context"]).exists()

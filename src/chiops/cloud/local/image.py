@@ -31,6 +31,8 @@ REGISTRY_BASE = "debian:bookworm"
 REGISTRY_PYTHON = "python:3.11-slim-bookworm"
 SITE_FILES = "/opt/chiops-site"
 """Where nodes see `files_dir`, read-only."""
+BUILT = "images"
+"""The folder there of images that nodes have built."""
 
 
 def images() -> list[Image]:
@@ -88,12 +90,15 @@ def node_settings(site: LocalSite) -> Mapping[str, object]:
     """Variables for playbooks on this site's nodes.
 
     ``bench_base_image`` is the benchmark container's base; ``bench_base_archive`` the tar on the node to import it from, empty
-    where it is pulled; ``pip_dirs`` the directories on the node that pip's settings name.
+    where it is pulled; ``image_store`` where images lie that nodes have built, and ``image_store_here`` the same on this machine;
+    ``pip_dirs`` the directories on the node that pip's settings name.
     """
     pulled = registry_answers(site)
     return {
         "bench_base_image": REGISTRY_PYTHON if pulled else BENCH.image,
         "bench_base_archive": "" if pulled else f"{SITE_FILES}/bench-base-{BENCH.tag}.tar",
+        "image_store": f"{SITE_FILES}/{BUILT}",
+        "image_store_here": str(files_dir(site) / BUILT),
         "pip_dirs": list(handover.collect().pip_dirs),
     }
 
