@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.block_content import UNFINISHED, Content, filesystem_size, table_of
+from ansible.module_utils.block_content import UNFINISHED, Content, Unread, filesystem_size, inspect, table_of
 from ansible.module_utils.block_devices import Disk, appears, device_files, find_disk, number, run, size_of, udevadm
 from ansible.module_utils.block_users import openers
 
@@ -46,9 +46,24 @@ def require_still(disk: Disk, volume: str) -> None:
         )
 
 
+def require_blank(disk: Disk) -> None:
+    """Check once more that a disk shows no sign of anything, where content shows soon: it was read to its end behind which
+    somebody may have written meanwhile."""
+    try:
+        content = inspect(disk, 0)
+    except Unread:
+        return
+    if not content.blank:
+        what = content.foreign or (content.filesystem.kind if content.filesystem else "a partition")
+        raise Refused(
+            f"{disk.path} was blank and holds {what} by now, so nothing is formatted; run this again to use it"
+        )
+
+
 def partition(disk: Disk, volume: str) -> None:
     """One partition over a blank disk, under the name that says that it is ours and not formatted yet."""
     require_still(disk, volume)
+    require_blank(disk)
     must("sfdisk", "--quiet", disk.path, stdin=f'label: gpt\ntype=linux, name="{UNFINISHED}"\n')
     tell_kernel(disk)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import pwd
 import re
 import stat
+import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +22,9 @@ WATCHERS = ("multipathd", "udisksd", "smartd")
 """Programs that may keep every disk open and lose nothing with it. What multipathd really uses, the kernel holds."""
 GLANCES, GLANCE_S = 10, 0.3
 DEVICE_FILE = re.compile(r" (/dev/\S+)$", re.MULTILINE)
+MOUNT_ID = re.compile(r"^mnt_id:\s*(\d+)", re.MULTILINE)
+LOOP_GET_STATUS64, LOOP_INFO64 = 0x4C05, 232
+"""Of linux/loop.h: the request, and the bytes of what it tells, whose third number is that of a device behind."""
 CONTAINER = re.compile(r"(?:docker[-/]|libpod-)([0-9a-f]{64})")
 
 
@@ -40,9 +46,7 @@ class User:
 def users_of(mounts: list[Mount], devices: list[str]) -> list[User]:
     """Who uses these mounts, which show one of these device files. Processes in a container are told as the container."""
     found: dict[tuple[str, str, int], User] = {}
-    starts = tuple(f"{mount.point}/" for mount in mounts)
-    loops = _loops(lambda backing: backing.startswith(starts))
-    for user in [*_within(mounts), *_processes(mounts), *_elsewhere(mounts, devices), *loops]:
+    for user in [*_within(mounts), *_processes(mounts), *_elsewhere(mounts, devices), *_loops(mounts)]:
         found.setdefault((user.kind, user.name, user.pid), user)
     return list(found.values())
 
@@ -52,41 +56,54 @@ def openers(devices: list[str]) -> list[User]:
 
     udev and its like open a disk for a moment whenever somebody wrote to it; who is gone soon is no user.
     """
-    return [*_loops(lambda backing: backing in devices), *_lasting(devices)]
-
-
-def _lasting(devices: list[str]) -> list[User]:
-    numbers = {Path(device).stat().st_rdev for device in devices if Path(device).exists()}
+    numbers = {Path(device).stat().st_rdev for device in devices if Path(device).exists()} - {0}
     found: list[Path] = []
     for glance in range(GLANCES):
         if glance:
             time.sleep(GLANCE_S)
-        seen = [process for process in (found if glance else _running()) if _opens(process, numbers)]
-        if not seen:
-            return []
-        found = seen
-    return list(dict.fromkeys(_user(process) for process in found))
+        found = [process for process in (found if glance else _running()) if _opens(process, numbers)]
+        if not found:
+            break
+    return [*_loops_over(numbers), *dict.fromkeys(_user(process) for process in found)]
 
 
 def _opens(process: Path, numbers: set[int]) -> bool:
-    hanging = tuple(f"{mount.point}/" for mount in mounts_of(process.name) if mount.type.startswith(HANGING))
+    # A look at a file itself may hang on a network filesystem that is gone, also on one that was unmounted under it
+    sound = {mount.id for mount in [*mounts_of(process.name), *mounts_of()] if not mount.type.startswith(HANGING)}
     with contextlib.suppress(OSError):
         if (process / "comm").read_text(errors="replace").strip() in WATCHERS:
             return False
         for handle in (process / "fd").iterdir():
             with contextlib.suppress(OSError):
-                name = str(handle.readlink())
-                if name.startswith("/") and not name.startswith(hanging):
-                    facts = handle.stat()
-                    if stat.S_ISBLK(facts.st_mode) and facts.st_rdev in numbers:
-                        return True
+                named = os.readlink(handle).startswith("/") and _mount_of(process, handle.name) in sound
+                if named and _is_one(handle, numbers):
+                    return True
         # Mapped into memory it is used with no descriptor left
         for name in set(DEVICE_FILE.findall((process / "maps").read_text(errors="replace"))):
             with contextlib.suppress(OSError):
-                facts = Path(name).stat()
-                if stat.S_ISBLK(facts.st_mode) and facts.st_rdev in numbers:
+                if _is_one(Path(name), numbers):
                     return True
     return False
+
+
+def _mount_of(process: Path, descriptor: str) -> int:
+    """The id of the mount that a descriptor's file is on; 0 if that is not told."""
+    found = MOUNT_ID.search((process / "fdinfo" / descriptor).read_text())
+    return int(found[1]) if found else 0
+
+
+def _is_one(file: Path, numbers: set[int]) -> bool:
+    facts = file.stat()
+    return stat.S_ISBLK(facts.st_mode) and facts.st_rdev in numbers
+
+
+def _loops_over(numbers: set[int]) -> Iterator[User]:
+    """Loop devices over a disk itself. One without a device file is another machine's that shares our kernel."""
+    for device in _loop_devices():
+        with contextlib.suppress(OSError), device.open("rb") as file:
+            told = fcntl.ioctl(file, LOOP_GET_STATUS64, bytes(LOOP_INFO64))
+            if struct.unpack_from("=3Q", told)[2] in numbers:
+                yield User("loop device", str(device))
 
 
 def _within(mounts: list[Mount]) -> Iterator[User]:
@@ -120,7 +137,7 @@ def _holds(process: Path, points: tuple[str, ...], devices: set[int]) -> bool:
         links += (process / "fd").iterdir()
     for link in links:
         with contextlib.suppress(OSError):
-            if f"{link.readlink()}/".startswith(starts) and link.stat().st_dev in devices:
+            if f"{os.readlink(link)}/".startswith(starts) and link.stat().st_dev in devices:
                 return True
     return False
 
@@ -178,9 +195,19 @@ def _elsewhere(mounts: list[Mount], devices: list[str]) -> Iterator[User]:
                 break
 
 
-def _loops(shows: Callable[[str], bool]) -> Iterator[User]:
-    """Loop devices that show such a file."""
-    for file in Path("/sys/block").glob("loop*/loop/backing_file"):
+def _loops(mounts: list[Mount]) -> Iterator[User]:
+    """Loop devices that show a file of it."""
+    starts = tuple(f"{mount.point}/" for mount in mounts)
+    for device in _loop_devices():
         with contextlib.suppress(OSError):
-            if shows(file.read_text(errors="replace").strip()):
-                yield User("loop device", f"/dev/{file.parent.parent.name}")
+            backing = Path(f"/sys/block/{device.name}/loop/backing_file").read_text(errors="replace")
+            if backing.strip().startswith(starts):
+                yield User("loop device", str(device))
+
+
+def _loop_devices() -> Iterator[Path]:
+    """Those in use that this machine can open."""
+    for folder in Path("/sys/block").glob("loop*/loop"):
+        device = Path(f"/dev/{folder.parent.name}")
+        if device.is_block_device():
+            yield device

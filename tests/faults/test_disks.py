@@ -167,11 +167,23 @@ def test_a_disk_that_a_loop_device_or_a_programs_memory_shows_is_in_use(tmp_path
         assert openers([device]) == []
         with _loop(Path(device)) as above:
             assert openers([device]) == [User("loop device", above)]
+            with _without_its_file(Path(above)):
+                assert openers([device]) == [], "another node's, which shares this kernel"
         with Path(device).open("r+b") as file:
             memory = mmap.mmap(file.fileno(), mmap.PAGESIZE)
         assert [user.pid for user in openers([device])] == [os.getpid()]
         memory.close()
         assert openers([device]) == []
+
+
+@contextmanager
+def _without_its_file(device: Path) -> Iterator[None]:
+    facts = device.stat()
+    device.unlink()
+    try:
+        yield
+    finally:
+        os.mknod(device, facts.st_mode, facts.st_rdev)
 
 
 def _leaves(device: str, kind: str) -> None:

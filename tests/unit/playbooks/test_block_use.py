@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -113,10 +115,19 @@ def test_who_only_watches_disks_is_no_user(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("type_", "looked_at"), [("fuse.rclone", 0), ("nfs4", 0), ("devtmpfs", 1)])
 def test_files_that_may_hang_are_not_looked_at(monkeypatch: pytest.MonkeyPatch, type_: str, looked_at: int) -> None:
     """A stat of an open file on a bucket's mount hangs while its server does."""
-    mount = Mount(1, 0, "0:9", "/", "/dev", frozenset(), "source", type_)
-    monkeypatch.setattr(block_users, "mounts_of", lambda _: [mount])
+    all_ = [replace(mount, type=type_) for mount in block_devices.mounts_of()]
+    monkeypatch.setattr(block_users, "mounts_of", lambda *_: all_)
     with Path(DEVICE).open("rb"):
         assert len(block_users.openers([DEVICE])) == looked_at
+
+
+def test_files_of_a_filesystem_that_was_unmounted_under_them_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path(DEVICE).open("rb") as file:
+        found = re.search(r"mnt_id:\s*(\d+)", Path(f"/proc/self/fdinfo/{file.fileno()}").read_text())
+        assert found
+        others = [mount for mount in block_devices.mounts_of() if mount.id != int(found[1])]
+        monkeypatch.setattr(block_users, "mounts_of", lambda *_: others)
+        assert block_users.openers([DEVICE]) == []
 
 
 def test_only_our_own_mounts_are_left_by_what_mounts_elsewhere(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,6 +195,27 @@ def partitioned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 OWNER: Any = type("Owner", (), {"pw_uid": 0, "pw_gid": 0})
+
+
+@tools
+@pytest.mark.parametrize("at", [0, 5 * MIB, 63 * MIB])
+def test_a_disk_that_was_written_to_behind_the_reader_is_not_partitioned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Reading a large disk takes an hour, in which somebody may make a filesystem where it was read already."""
+    found = disk(tmp_path / "d", 64 * MIB)
+    monkeypatch.setattr(block_format, "find_disk", lambda _: found)
+    with Path(found.path).open("r+b") as file:
+        file.seek(at)
+        file.write(os.urandom(64 << 10))
+    before = Path(found.path).read_bytes()
+    with pytest.raises(block_format.Refused, match="was blank and holds data of no known kind"):
+        block_format.partition(found, ID)
+    subprocess.run(["mkfs.ext4", "-q", "-F", found.path], check=True)
+    made = Path(found.path).read_bytes()
+    with pytest.raises(block_format.Refused, match="was blank and holds ext4"):
+        block_format.partition(found, ID)
+    assert Path(found.path).read_bytes() == made != before
 
 
 @tools
