@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chiops import files
-from chiops.errors import CloudError, Transient
+from chiops.errors import ChiopsError, CloudError, PrerequisiteMissing, Transient
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,13 @@ class Record:
         if self.read() != carrier:
             files.replace(self._file, "own\n" if carrier.own else f"{carrier.url} {carrier.network}\n")
 
-    def silent(self) -> Transient:
-        """The error for when no Docker answers."""
+    def silent(self, *, forbidden: bool) -> ChiopsError:
+        """The error for when no Docker answers, or this account may ask none."""
+        if forbidden:
+            return PrerequisiteMissing(
+                "This account may not use the Docker that has the local site's servers",
+                todo="let it, by the group of Docker's socket; or run chiops as root",
+            )
         return Transient(
             "This machine's Docker, which has the local site's servers, does not answer",
             todo=f"start it and try again; nothing was changed{self._way_out()}",

@@ -44,6 +44,12 @@ def connect(url: str, timeout_s: int = _PING_S) -> DockerClient | None:
     return client
 
 
+def is_forbidden(url: str) -> bool:
+    """Whether a daemon's socket is there, and this account may not use it."""
+    path = url.removeprefix("unix://")
+    return Path(path).exists() and not os.access(path, os.R_OK | os.W_OK)
+
+
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Turn Docker's errors in the body into ours; ``doing`` is the clause that says what was tried, e.g. "Creating node a"."""

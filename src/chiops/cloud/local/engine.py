@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from chiops.cloud.local import packages
 from chiops.cloud.local.carrier import Carrier, Record
 from chiops.cloud.local.daemon import Daemon
-from chiops.cloud.local.docker_api import connect, host_url, translated
+from chiops.cloud.local.docker_api import connect, host_url, is_forbidden, translated
 from chiops.cloud.local.locks import locked
 from chiops.errors import PrerequisiteMissing, Transient
 
@@ -122,7 +122,7 @@ class Engine:
                 return
             answered = True
             self._forget()
-        raise self._record.elsewhere() if answered else self._record.silent()
+        raise self._record.elsewhere() if answered else self._record.silent(forbidden=any(map(is_forbidden, urls)))
 
     def _take_own(self) -> DockerClient:
         # at once if it runs; waits for one that another process is just bringing up, and brings back one that died
@@ -155,7 +155,7 @@ class Engine:
                 self._forget()
                 self.daemon.stop()
         self._forget()
-        raise self._record.elsewhere() if answered else self._record.silent()
+        raise self._record.elsewhere() if answered else self._record.silent(forbidden=is_forbidden(host_url()))
 
     def _has_servers(self, client: DockerClient) -> bool:
         with translated("Looking for the local site's servers"):

@@ -147,7 +147,7 @@ class LocalCompute:
     def reboot(self, server_id: str) -> None:
         """Shut the server down in order and start it again."""
         with self._working_on(server_id):
-            self._restart(server_id, containers.one(self._site, server_id))
+            self._restart(server_id, containers.one(self._site, server_id), "Rebooting")
         self._site.node_started(server_id)
 
     def start(self, server_id: str) -> None:
@@ -159,13 +159,13 @@ class LocalCompute:
                     self._site.engine.client().api.unpause(container["Id"])
             if container["State"] != "exited":
                 return
-            self._restart(server_id, container)
+            self._restart(server_id, container, "Starting")
         self._site.node_started(server_id)
 
-    def _restart(self, server_id: str, container: Mapping[str, Any]) -> None:
+    def _restart(self, server_id: str, container: Mapping[str, Any], doing: str) -> None:
         self._network.write_node_files(server_id)
         self._boot_disks.ready(server_id)
-        with translated(f"Rebooting server {Spec.from_container(container).name}"):
+        with translated(f"{doing} server {Spec.from_container(container).name}"):
             self._site.engine.client().api.restart(container["Id"], timeout=_STOP_S)
 
     def delete(self, server_id: str) -> None:
@@ -204,7 +204,8 @@ class LocalCompute:
             container = containers.one(self._site, server_id)
         except NotFound:
             if rebuild.exists():
-                self._build(Spec.from_json(rebuild.read_text(encoding="utf-8")))
+                with self._site.engine.keeping():
+                    self._build(Spec.from_json(rebuild.read_text(encoding="utf-8")))
                 rebuild.unlink()
                 self._site.node_started(server_id)
             else:

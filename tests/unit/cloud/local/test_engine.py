@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from chiops import files
 from chiops.cloud.base import Mark
+from chiops.cloud.local import docker_api
 from chiops.cloud.local import engine as engines
 from chiops.cloud.local.cloud import LocalCloud
 from chiops.cloud.local.engine import Engine
+from chiops.cloud.local.node import Spec
+from chiops.cloud.local.servers import LocalCompute
 from chiops.cloud.local.shelf import Shelf
 from chiops.cloud.local.site import LocalSite
 from chiops.cloud.local.volumes import LocalVolumes
@@ -137,6 +144,38 @@ def test_another_docker_at_the_same_address_is_told(world: World) -> None:
         world.used()
     world.answering[HOST] = Docker("pruned", servers=1)
     assert world.used() == "pruned", "it has them, if with no network or another"
+
+
+def test_a_docker_that_this_account_may_not_use_is_told_as_such(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is told to do where Docker is down would have it forget its servers."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'socket'}")
+    (tmp_path / "socket").touch()
+    world.answering[f"unix://{tmp_path / 'socket'}"] = Docker("host")
+    world.have_node()
+    world.answering.clear()
+    monkeypatch.setattr(docker_api.os, "access", lambda *_: False)
+    with pytest.raises(PrerequisiteMissing, match="This account may not use the Docker that has") as caught:
+        world.used()
+    assert "truncate" not in caught.value.sentence()
+
+
+def test_a_rebuild_that_is_brought_to_its_end_writes_down_where(
+    world: World, site: LocalSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After servers were given up any Docker will do, and the next one that has a server is the one."""
+    world.answering[HOST] = Docker("host")
+    world.have_node()
+    record = site.root / "docker-in-use"
+    record.write_text("")
+    cloud = LocalCloud(site.root, site.cache, session=False)
+    spec = {field.name: "" for field in fields(Spec)} | {"id": "n", "metadata": {}}
+    files.replace(cloud.compute._view.rebuild_file("n"), json.dumps(spec))
+    monkeypatch.setattr(LocalCompute, "_build", lambda *_: None)
+    monkeypatch.setattr(LocalSite, "node_started", lambda *_: None)
+    cloud.compute.mend()
+    assert record.read_text().startswith(HOST)
 
 
 def test_a_person_can_give_up_servers_whose_docker_is_gone(world: World) -> None:
