@@ -16,10 +16,20 @@ from chiops.lab.journal import LabRecord
 
 @dataclass(frozen=True)
 class Known:
-    """The labs that are ``here``, and those in other regions of this cloud, whose keys to S3 Keystone shows everywhere."""
+    """The labs that are ``here``, and those of which some keys show here, too.
+
+    ``elsewhere`` are other regions of this cloud: Keystone shows keys to S3 in all. ``beside`` are our other projects in this
+    region: Nova has key pairs by user.
+    """
 
     here: frozenset[str]
     elsewhere: frozenset[str]
+    beside: frozenset[str]
+
+    def kinds_of(self, lab: str) -> frozenset[str]:
+        """What of a lab that is not here may be in use where it is, though it shows here."""
+        shown = {"credential": self.elsewhere, "keypair": self.beside}
+        return frozenset(kind for kind, labs in shown.items() if lab in labs)
 
 
 def known_at(site: str, me: Identity, records: Sequence[LabRecord]) -> Known:
@@ -37,12 +47,14 @@ def known_at(site: str, me: Identity, records: Sequence[LabRecord]) -> Known:
     def labs(what: _Near) -> frozenset[str]:
         return frozenset(record.name for record in records if any(near[name] is what for name in _places(record)))
 
-    return Known(here := labs(_Near.HERE), labs(_Near.SAME_CLOUD) - here)
+    here = labs(_Near.HERE)
+    return Known(here, labs(_Near.OTHER_REGION) - here, labs(_Near.OTHER_PROJECT) - here)
 
 
 class _Near(enum.Enum):
     APART = enum.auto()
-    SAME_CLOUD = enum.auto()
+    OTHER_REGION = enum.auto()
+    OTHER_PROJECT = enum.auto()
     HERE = enum.auto()
 
 
@@ -55,9 +67,14 @@ def _nearness(name: str, site: str, me: Identity) -> _Near:
     except UsageError:  # a site that has been forgotten meanwhile
         return _Near.APART
     (host, region), (host_there, region_there) = whereabouts(place), whereabouts(there)
-    if place.cloud != there.cloud or not _may_be_one(host, host_there) or not _are_there(place, me):
+    if place.cloud != there.cloud or not _may_be_one(host, host_there):
         return _Near.APART
-    return _Near.HERE if _may_be_one(region, region_there) else _Near.SAME_CLOUD
+    who, one_region = _who(place, me), _may_be_one(region, region_there)
+    if who.user_id != me.user_id:
+        return _Near.APART
+    if who.project_id != me.project_id:
+        return _Near.OTHER_PROJECT if one_region else _Near.APART
+    return _Near.HERE if one_region else _Near.OTHER_REGION
 
 
 def _may_be_one(one: str, other: str) -> bool:
@@ -72,13 +89,12 @@ def _places(record: LabRecord) -> list[str]:
     return list(dict.fromkeys(places))
 
 
-def _are_there(place: SiteFacts, me: Identity) -> bool:
-    """Whether we work there as the same user on the same project."""
+def _who(place: SiteFacts, me: Identity) -> Identity:
+    """Who we work as at a place; where that can't be told, as here."""
     if place.cloud == "local":
-        return True
+        return me
     try:
         with sites.connect(place.name) as cloud:
-            other = cloud.identity.whoami()
+            return cloud.identity.whoami()
     except ChiopsError:
-        return True
-    return (other.user_id, other.project_id) == (me.user_id, me.project_id)
+        return me

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from chiops import progress
 from chiops.cloud import sites
@@ -17,7 +18,7 @@ from chiops.lab.known import known_at
 from chiops.lab.lock import lab_lock
 from chiops.lab.places import ALL_PARTS, CATALOGUE
 from chiops.lab.release import Release
-from chiops.lab.survey import Doomed, Purge, Teardown, survey
+from chiops.lab.survey import PARTS, Doomed, Purge, Teardown, survey
 from chiops.lab.teardown import let_go, parts_of, take_all, verify
 from chiops.ops.desk import NO_LAB
 from chiops.resources.kind import Seen, Workbench, observe
@@ -139,8 +140,8 @@ def _require_forgotten(leftover: Leftover, bench: Workbench, journal: Journal) -
     """Asked again under the lab's lock: a question lay between, and another terminal may have taken the lab up."""
     records = [record for record in journal.labs() if record.name == leftover.lab]
     known = known_at(leftover.site, bench.seen.me, records)
-    keys = any(doomed.key.kind == "credential" for doomed in leftover.teardown.go)
-    if leftover.lab in known.here or (keys and leftover.lab in known.elsewhere):
+    going = {doomed.key.kind for doomed in leftover.teardown.go}
+    if leftover.lab in known.here or going & known.kinds_of(leftover.lab):
         raise Conflict(
             f"the lab {leftover.lab} is known here meanwhile", todo=f"use `chiops down {leftover.lab}` if it is to go"
         )
@@ -160,8 +161,8 @@ def _at(
     there = labs_in(seen)
     known = known_at(name, seen.me, [record for record in records if record.name in there])
     for lab in sorted(there & set(labs) if labs else there - {*known.here, NO_LAB}):
-        shown = replace(seen, credentials=()) if lab in known.elsewhere else seen
-        bench = Workbench(cloud, sites.site(name), Mark(lab, seen.me.user_id), shown)
+        theirs: dict[str, Any] = {PARTS[kind]: () for kind in known.kinds_of(lab)}
+        bench = Workbench(cloud, sites.site(name), Mark(lab, seen.me.user_id), replace(seen, **theirs))
         teardown = survey(lab, {name: bench}, name, purge)
         if teardown.go or teardown.stay:
             yield Leftover(name, lab, teardown)
