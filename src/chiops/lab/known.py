@@ -1,4 +1,4 @@
-"""Which labs of this machine are at a site, whatever name that goes by: several names may lead to one place."""
+"""Which labs of this machine are at a site, and what is one thing at two: several names may lead to one place."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from chiops.cloud import sites
-from chiops.cloud.base import Identity, SiteFacts
+from chiops.cloud.base import Bucket, Identity, Keypair, SiteFacts
 from chiops.cloud.openstack.entries import whereabouts
 from chiops.errors import ChiopsError, UsageError
 from chiops.lab.journal import LabRecord
+from chiops.lab.survey import Doomed
+from chiops.resources.kind import Workbench
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,21 @@ def known_at(site: str, me: Identity, records: Sequence[LabRecord]) -> Known:
 
     here = labs(_Near.HERE)
     return Known(here, labs(_Near.OTHER_REGION) - here, labs(_Near.OTHER_PROJECT) - here)
+
+
+def identity(doomed: Doomed, bench: Workbench) -> tuple[str, ...]:
+    """What tells a thing from all others, whatever name its site goes by.
+
+    An id is one at its Keystone. Buckets and key pairs have none but their names: each region's store has those of each project,
+    each region's Nova those of each user. Where a site tells no region, one thing may count as two; never two as one.
+    """
+    host, region = whereabouts(bench.facts)
+    kind, found, me = doomed.key.kind, doomed.found, bench.seen.me
+    if isinstance(found, Bucket):
+        return host, kind, region, me.project_id, found.name
+    if isinstance(found, Keypair):
+        return host, kind, region, me.user_id, found.name
+    return host, kind, getattr(found, "id", "") or getattr(found, "access", "") or str(found)
 
 
 class _Near(enum.Enum):

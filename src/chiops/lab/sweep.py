@@ -11,10 +11,9 @@ from typing import Any
 from chiops import progress
 from chiops.cloud import sites
 from chiops.cloud.base import Bucket, Cloud, Mark
-from chiops.cloud.openstack.entries import whereabouts
 from chiops.errors import ChiopsError, CloudError, Conflict, Declined, NoCredentials, NotFound, UsageError
 from chiops.lab.journal import Journal, LabRecord
-from chiops.lab.known import known_at
+from chiops.lab.known import identity, known_at
 from chiops.lab.lock import lab_lock
 from chiops.lab.places import ALL_PARTS, CATALOGUE
 from chiops.lab.release import Release
@@ -73,7 +72,7 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
     problems: dict[str, str] = {}
     not_mine: dict[str, str] = {}
     unread: dict[tuple[str, str], str] = {}
-    shown: set[_Identity] = set()
+    shown: set[tuple[str, ...]] = set()
     known = Journal().labs()
     if named := sorted({record.name for record in known} & set(labs)):
         raise UsageError(
@@ -168,19 +167,13 @@ def _at(
             yield Leftover(name, lab, teardown)
 
 
-_Identity = tuple[str, str, str]
-"""Keystone's host, the kind and what tells one from all others of it."""
-
-
-def _unshown(leftovers: Iterator[Leftover], shown: set[_Identity]) -> Iterator[Leftover]:
+def _unshown(leftovers: Iterator[Leftover], shown: set[tuple[str, ...]]) -> Iterator[Leftover]:
     """Without what a site before has ``shown``: entries of clouds.yaml may lead to one place, and keys are every region's."""
     for leftover in leftovers:
-        host, region = whereabouts(sites.site(leftover.site))
+        bench = leftover.teardown.benches[leftover.site]
 
-        def is_new(doomed: Doomed, host: str = host, region: str = region) -> bool:
-            known_by = getattr(doomed.found, "id", "") or getattr(doomed.found, "access", "") or str(doomed.found)
-            # A bucket's id is its name, which each region's store may have
-            one = (host, doomed.key.kind, f"{region} {known_by}" if isinstance(doomed.found, Bucket) else known_by)
+        def is_new(doomed: Doomed, bench: Workbench = bench) -> bool:
+            one = identity(doomed, bench)
             new = one not in shown
             shown.add(one)
             return new

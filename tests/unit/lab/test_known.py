@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chiops.cloud import sites
-from chiops.cloud.base import Identity, SiteFacts
+from chiops.cloud.base import Bucket, Identity, Keypair, Mark, SiteFacts
 from chiops.errors import Conflict, NoCredentials, UsageError
 from chiops.lab import adopt, release, sweep, up
 from chiops.lab.journal import Journal
@@ -143,6 +143,40 @@ def test_the_key_pair_of_a_lab_in_another_project_is_no_leftover(away: Away, tmp
         with pytest.raises(Conflict, match="known here meanwhile"):
             sweep.take(found.leftovers[0], nobody, EVERYTHING)
     assert len(pairs) == 1
+
+
+def shown(away: Away, *names: str) -> list[tuple[str, str]]:
+    """Site and kind of what a sweep of these sites shows, where each has a bucket and a key pair of the same names."""
+    for name in names:
+        cloud = away.connect(name)
+        cloud.of("bucket")["b"] = Bucket(id="b", name="b", mark=Mark("lab", ME.user_id))
+        cloud.of("keypair")["k"] = Keypair(id="k", name="k", mark=Mark("lab", ME.user_id))
+    with sweep.swept(names, (), EVERYTHING) as found:
+        return sorted((left.site, one.key.kind) for left in found.leftovers for one in left.teardown.go)
+
+
+def test_what_two_names_of_one_place_show_is_one(away: Away) -> None:
+    assert shown(away, "there", "alias", "by-entry") == [("there", "bucket"), ("there", "keypair")]
+
+
+def test_buckets_of_one_name_in_two_projects_are_two_and_a_key_pair_is_one(away: Away) -> None:
+    """A store has the names of each project apart; Nova has the key pairs of a user once."""
+    expected = [("other-project", "bucket"), ("there", "bucket"), ("there", "keypair")]
+    assert shown(away, "there", "other-project") == expected
+
+
+def test_of_one_name_in_two_regions_all_are_two(away: Away) -> None:
+    two = ("other-region", "there")
+    assert shown(away, *two) == [(site, kind) for site in two for kind in ("bucket", "keypair")]
+
+
+def test_key_pairs_of_one_name_of_two_users_are_two(away: Away) -> None:
+    away.connect("other-user")
+    hers = Keypair(id="k", name="k", mark=Mark("lab", HER.user_id))
+    away.clouds["other-user"].of("keypair")["k"] = hers
+    away.connect("there").of("keypair")["k"] = replace(hers, mark=Mark("lab", ME.user_id))
+    with sweep.swept(["there", "other-user"], (), EVERYTHING) as found:
+        assert [left.site for left in found.leftovers] == ["there", "other-user"]
 
 
 def test_what_is_taken_up_while_the_question_stands_is_not_deleted(
