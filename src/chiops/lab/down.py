@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from chiops import progress
 from chiops.errors import ChiopsError
 from chiops.lab import keys
+from chiops.lab.apply import raise_first
 from chiops.lab.journal import Journal, LabRecord
 from chiops.lab.lock import interruptible, lab_lock
 from chiops.lab.objects import needs_objects, spec_of
@@ -64,7 +65,9 @@ def down(record: LabRecord, confirm: Confirm, release_held: Release, purge: Purg
             progress.say(f"{nouns(missing)} could not be looked at: {reasons(missing)}")
         if teardown.go:
             confirm(teardown)
-            teardown = take_all(teardown, let_go(teardown, places.compute.site, release_held), journal)
+            taken = take_all(teardown, let_go(teardown, places.compute.site, release_held), journal)
+            raise_first(taken.failed)
+            teardown = taken.teardown
             with progress.task("verify that it is gone"):
                 verify(
                     teardown,

@@ -12,24 +12,30 @@ from chiops import progress
 from chiops.cloud import sites
 from chiops.cloud.base import Bucket, Cloud, Mark
 from chiops.errors import ChiopsError, CloudError, Conflict, Declined, NoCredentials, NotFound, UsageError
+from chiops.lab.apply import raise_first
 from chiops.lab.journal import Journal, LabRecord
 from chiops.lab.known import identity, known_at
 from chiops.lab.lock import lab_lock
 from chiops.lab.places import ALL_PARTS, CATALOGUE
 from chiops.lab.release import Release
 from chiops.lab.survey import PARTS, Doomed, Purge, Teardown, survey
-from chiops.lab.teardown import let_go, parts_of, take_all, verify
+from chiops.lab.teardown import StillThere, let_go, parts_of, take_all, verify
 from chiops.ops.desk import NO_LAB
 from chiops.resources.kind import Seen, Workbench, observe
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """What one lab has left at one site."""
+    """What one lab has left at one site.
+
+    Once it was taken, what went and what stayed after all; ``undone`` is there still. ``problem`` says why, "" if all went well.
+    """
 
     site: str
     lab: str
     teardown: Teardown
+    undone: tuple[Doomed, ...] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,44 +100,59 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
         yield Found(tuple(found), problems, not_mine, unread)
 
 
-def take_each(
-    leftovers: Sequence[Leftover], ask: Release, purge: Purge
-) -> tuple[list[Leftover], dict[tuple[str, str], str]]:
+def take_each(leftovers: Sequence[Leftover], ask: Release, purge: Purge) -> list[Leftover]:
     """Delete what goes of each: `take`, and what fails for one keeps none of the others.
-
-    Returns:
-        The same, each with what went and what stayed after all; and by site and lab, why not all of that one is gone.
 
     Raises:
         Declined: the person said no to a question.
     """
     done: list[Leftover] = []
-    undone: dict[tuple[str, str], str] = {}
     for leftover in leftovers:
         try:
-            done.append(replace(leftover, teardown=take(leftover, ask, purge)))
+            done.append(take(leftover, ask, purge))
         except Declined:
             raise
         except ChiopsError as error:
-            done.append(leftover)
-            undone[leftover.site, leftover.lab] = error.sentence()
-    return done, undone
+            done.append(_untouched(leftover, error.sentence()))
+    return done
 
 
-def take(leftover: Leftover, ask: Release, purge: Purge) -> Teardown:
-    """Delete what goes of a leftover, in order, and see that it is gone; returns what went and what stayed after all.
+def _untouched(leftover: Leftover, problem: str) -> Leftover:
+    teardown = leftover.teardown
+    return replace(leftover, teardown=replace(teardown, go=()), undone=teardown.go, problem=problem)
+
+
+def take(leftover: Leftover, ask: Release, purge: Purge) -> Leftover:
+    """Delete what goes of a leftover, in order, and see that it is gone.
+
+    Returns:
+        The same, with what went and what stayed after all; a failure keeps what needs it, and is told there.
 
     Raises:
         Conflict: a command works on the lab, or one has taken it up again since it was looked for.
-        ChiopsError: the first failure; what did not depend on it is gone all the same.
+        ChiopsError: its nodes could not be asked to unmount; nothing was deleted.
     """
     bench, teardown = leftover.teardown.benches[leftover.site], leftover.teardown
+    if not teardown.go:
+        return leftover
     with lab_lock(leftover.lab, "sweep"):
         journal = Journal()
         _require_forgotten(leftover, bench, journal)
-        done = take_all(teardown, let_go(teardown, leftover.site, ask), journal)
+        taken = take_all(teardown, let_go(teardown, leftover.site, ask), journal)
+        done = replace(leftover, teardown=taken.teardown)
         again = f"chiops sweep {leftover.lab} --site {leftover.site} --delete"
-        verify(done, lambda: _look(bench.cloud, leftover, parts_of(done), purge), again)
+        try:
+            raise_first(taken.failed)
+            verify(done.teardown, lambda: _look(bench.cloud, leftover, parts_of(done.teardown), purge), again)
+        except ChiopsError as error:
+            listed = error.keys if isinstance(error, StillThere) else frozenset()
+            go = done.teardown.go
+            done = replace(
+                done,
+                teardown=replace(done.teardown, go=tuple(one for one in go if one.key not in listed)),
+                undone=(*taken.left, *(one for one in go if one.key in listed)),
+                problem=error.sentence(),
+            )
     return done
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chiops.cloud.base import Mark, SecurityGroup, Server, State, Volume
-from chiops.errors import ChiopsError, Conflict, Declined, NotFound, NotOurs
+from chiops.errors import ChiopsError, Conflict, Declined, NotFound, NotOurs, Timeout, Transient
 from chiops.lab import down as downs
 from chiops.lab import session, teardown
 from chiops.lab.journal import Journal
@@ -198,6 +198,20 @@ def test_what_a_list_still_shows_is_waited_for_and_then_told(
     memory.after = lambda _: None
     take_down()
     assert memory.count() == DATA
+
+
+def test_what_can_not_be_looked_at_again_is_not_called_still_there(
+    lab: str, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teardown, "LISTED_TIMEOUT_S", 0.0)
+
+    def busy(request: str) -> None:
+        if request == "compute.keypairs" and "compute.delete_keypair" in memory.requests:
+            raise Transient("Nova is busy")
+
+    memory.hook = busy
+    with pytest.raises(Timeout, match="all being gone did not happen within 0 s: Nova is busy"):
+        take_down()
 
 
 def test_a_mark_of_another_owner_is_never_ours(lab: str, memory: Memory) -> None:
