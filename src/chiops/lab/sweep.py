@@ -101,19 +101,23 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
 
 
 def take_each(leftovers: Sequence[Leftover], ask: Release, purge: Purge) -> list[Leftover]:
-    """Delete what goes of each: `take`, and what fails for one keeps none of the others.
+    """Delete what goes of each: `take`, and what fails for one keeps none of the others, nor does a no, which is about that one.
 
     Raises:
-        Declined: the person said no to a question.
+        Declined: nothing was done, and that only because the person said no.
     """
     done: list[Leftover] = []
+    refused: list[Declined] = []
     for leftover in leftovers:
         try:
             done.append(take(leftover, ask, purge))
-        except Declined:
-            raise
+        except Declined as error:
+            refused.append(error)
+            done.append(_untouched(leftover, "you said no."))
         except ChiopsError as error:
             done.append(_untouched(leftover, error.sentence()))
+    if refused and len(refused) == sum(bool(one.teardown.go or one.undone) for one in done):
+        raise refused[0]
     return done
 
 
@@ -130,6 +134,7 @@ def take(leftover: Leftover, ask: Release, purge: Purge) -> Leftover:
 
     Raises:
         Conflict: a command works on the lab, or one has taken it up again since it was looked for.
+        Declined: the person said no to ending what uses its volumes; nothing was deleted.
         ChiopsError: its nodes could not be asked to unmount; nothing was deleted.
     """
     bench, teardown = leftover.teardown.benches[leftover.site], leftover.teardown

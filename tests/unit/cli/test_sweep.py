@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 from chiops.cli import common
 from chiops.cli.main import app
 from chiops.cloud import sites
-from chiops.cloud.base import Bucket, Keypair, Mark, SiteFacts, Volume
-from chiops.errors import Auth, NoCredentials, Timeout, Transient
+from chiops.cloud.base import Attachment, Bucket, Keypair, Mark, SiteFacts, Volume
+from chiops.errors import Auth, Declined, NoCredentials, Timeout, Transient
 from chiops.lab import sweep
 from chiops.lab.lock import lab_lock
+from chiops.lab.survey import Teardown
 from tests.support.memory import ME, SITE, Memory
 from tests.support.things import lease, server
 
@@ -119,6 +120,28 @@ def test_a_lab_that_fails_keeps_none_of_the_others(run: Run, memory: Memory) -> 
     assert (told["deleted"], failed["lab"], failed["site"]) == (2, "b-lab", SITE)
     assert f"Not all that b-lab has at {SITE} is deleted: {failed['problem']}" in done.stderr
     assert list(memory.of("keypair")) == ["b-lab"]
+
+
+def test_whoever_says_no_about_one_lab_is_told_what_went(
+    run: Run, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lab in ("a-lab", "b-lab"):
+        memory.of("keypair")[lab] = Keypair(id=lab, name=lab, mark=Mark(lab, ME.user_id))
+
+    def let_go(teardown: Teardown, *_: object) -> list[Attachment]:
+        if teardown.lab == "b-lab":
+            raise Declined("nothing was changed")
+        return []
+
+    monkeypatch.setattr(sweep, "let_go", let_go)
+    done = run([], "--site", SITE, "--delete", "--yes")
+    assert (done.exit_code, list(memory.of("keypair"))) == (1, ["b-lab"])
+    assert "\n1 deleted.\n" in done.stdout
+    assert f"Not all that b-lab has at {SITE} is deleted: you said no." in done.stderr
+    assert "nothing was changed" not in done.stderr
+    done = run([], "--site", SITE, "--delete", "--yes")
+    assert done.exit_code == 3
+    assert "Error: nothing was changed." in done.stderr
 
 
 def test_of_a_lab_that_fails_what_went_is_counted(run: Run, memory: Memory) -> None:

@@ -10,11 +10,14 @@ import pytest
 
 from chiops import progress
 from chiops.cloud import sites
-from chiops.cloud.base import Bucket, Mark, Server
-from chiops.errors import Auth, CloudError, NoCredentials, NotFound, Timeout, Transient, UsageError
+from chiops.cloud.base import Attachment, Bucket, Mark, Server
+from chiops.errors import Auth, CloudError, Declined, NoCredentials, NotFound, Timeout, Transient, UsageError
 from chiops.lab import adopt, release, status, sweep, teardown, up
 from chiops.lab.journal import Journal
-from chiops.lab.survey import Purge
+from chiops.lab.lock import lab_lock
+from chiops.lab.release import Release
+from chiops.lab.survey import Purge, Teardown
+from chiops.lab.volumes import InUse
 from chiops.ops.desk import NO_LAB
 from tests.support.memory import ME, SITE, Memory
 from tests.unit.lab.labs import ALL, DATA, LAB, bring_up, nobody, take_down, write
@@ -119,6 +122,50 @@ def test_what_is_listed_still_is_not_counted_as_gone(
     memory.after = undead
     problem = "deleted, and still there: key pair chiops-lab. Run `chiops sweep lab --site memory --delete` again."
     assert delete(Purge(), problem) == (WITHOUT_DATA - {"keypair"}, {"keypair"})
+
+
+def say_no(_: object) -> None:
+    raise Declined("nothing was changed")
+
+
+@pytest.fixture
+def in_use(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Of three forgotten labs with a server each, those whose volumes are in use, so that it is asked whether that may end."""
+    labs: set[str] = set()
+
+    def let_go(teardown: Teardown, _: str, ask: Release) -> list[Attachment]:
+        if teardown.lab in labs:
+            ask([InUse("data", f"node-{teardown.lab}", ("python3 (process 12)",))])
+        return []
+
+    for lab in "abc":
+        memory.of("server")[lab] = Server(id=lab, name=f"node-{lab}", mark=Mark(lab, ME.user_id))
+    monkeypatch.setattr(sweep, "let_go", let_go)
+    return labs
+
+
+@pytest.mark.parametrize("labs", ["a", "b", "ac"])
+def test_a_no_is_about_one_lab(memory: Memory, in_use: set[str], labs: str) -> None:
+    in_use |= set(labs)
+    with sweep.swept([SITE], (), EVERYTHING) as found:
+        done = sweep.take_each(found.leftovers, say_no, EVERYTHING)
+    assert {one.lab: one.problem for one in done} == {lab: "you said no." if lab in labs else "" for lab in "abc"}
+    assert {one.lab for one in done if one.undone} == set(memory.of("server")) == set(labs)
+
+
+def test_where_all_is_refused_nothing_was_changed(memory: Memory, in_use: set[str]) -> None:
+    in_use |= set("abc")
+    with sweep.swept([SITE], (), EVERYTHING) as found, pytest.raises(Declined, match="nothing was changed"):
+        sweep.take_each(found.leftovers, say_no, EVERYTHING)
+    assert memory.count() == {"server": 3}
+
+
+def test_a_no_hides_no_failure(memory: Memory, in_use: set[str]) -> None:
+    in_use |= set("ab")
+    with sweep.swept([SITE], (), EVERYTHING) as found, lab_lock("c", "up"):
+        done = sweep.take_each(found.leftovers, say_no, EVERYTHING)
+    assert "works on the lab c" in done[2].problem
+    assert memory.count() == {"server": 3}
 
 
 def test_an_address_that_leads_to_a_server_of_others_stays(lost: str, memory: Memory) -> None:
