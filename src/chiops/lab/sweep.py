@@ -145,7 +145,7 @@ def take(leftover: Leftover, ask: Release, purge: Purge) -> Leftover:
         _require_forgotten(leftover, bench, journal)
         taken = take_all(teardown, let_go(teardown, leftover.site, ask), journal)
         done = replace(leftover, teardown=taken.teardown)
-        again = f"chiops sweep {leftover.lab} --site {leftover.site} --delete"
+        again = purge.command("sweep", leftover.lab, "--site", leftover.site, "--delete")
         try:
             raise_first(taken.failed)
             verify(done.teardown, lambda: _look(bench.cloud, leftover, parts_of(done.teardown), purge), again)
