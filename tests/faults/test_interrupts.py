@@ -32,7 +32,7 @@ TOLD = {
         f"{SORRY}`chiops up lab.yaml --site fast --no-configure` goes on.",  # until the lab is noted
         f"{SORRY}`chiops up {NAME} --no-configure` goes on, `chiops down {NAME}` takes it back.",
     ),
-    DOWN: (f"{SORRY}`chiops down {NAME}` goes on, `chiops up {NAME}` brings it back.",),
+    DOWN: (f"{SORRY}`chiops down {NAME} --purge-bucket --purge-volume` goes on, `chiops up {NAME}` brings it back.",),
 }
 
 

@@ -11,7 +11,7 @@ from chiops.cli.lifecycle import LabArgument, SetOption, ask_to_end
 from chiops.output import Format, emit, message, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from chiops.lab.sweep import Leftover
 
@@ -53,24 +53,26 @@ def sweep(
         if rows and options.output is Format.TABLE:
             print_table(rows)
         deleted = bool(delete and doomed)
-        undone: dict[tuple[str, str], str] = {}
+        failures: list[Leftover] = []
         if deleted:
             confirm(
                 f"Delete these {len(doomed)}, of the labs {', '.join(dict.fromkeys(row['lab'] for row in doomed))}?"
             )
             shown = rows
-            done, undone = lab_sweep.take_each(found.leftovers, ask_to_end, purge)
-            rows = _rows(done, undone)
+            done = lab_sweep.take_each(found.leftovers, ask_to_end, purge)
+            failures = [one for one in done if one.problem]
+            rows = _rows(done)
             doomed = [row for row in rows if row["op"] == "delete"]
             for row in rows:
                 if row["op"] == "keep" and row not in shown:
                     message(f"The {row['kind']} {row['name']} stays after all: {row['reason']}.", style="warning")
-            for (site, of), problem in undone.items():
-                message(f"Not all that {of} has at {site} is deleted: {problem}", style="warning")
+            for one in failures:
+                told = "Not all that {} is deleted" if one.undone else "What {} is deleted, but not seen to be gone"
+                message(f"{told.format(f'{one.lab} has at {one.site}')}: {one.problem}", style="warning")
         result = {
             "leftovers": rows,
             "deleted": len(doomed) if deleted else 0,
-            "failed": [{"site": site, "lab": of, "problem": problem} for (site, of), problem in undone.items()],
+            "failed": [{"site": one.site, "lab": one.lab, "problem": one.problem} for one in failures],
             "left_out": failed,
             "no_credentials": list(found.not_mine),
             "unread_buckets": [{"site": site, "name": bucket} for site, bucket in found.unread],
@@ -84,19 +86,16 @@ def sweep(
             f"\n{len(doomed)} deleted." if deleted else "\n`chiops adopt LAB` takes a lab up again, --delete deletes."
         )
     emit(result, options.output, text=text)
-    if failed or undone:
+    if failed or failures:
         raise typer.Exit(1)
 
 
-def _rows(leftovers: Sequence[Leftover], undone: Collection[tuple[str, str]] = ()) -> list[dict[str, str]]:
+def _rows(leftovers: Sequence[Leftover]) -> list[dict[str, str]]:
     return [
         {"lab": left.lab, **one.row(op)}
         for left in leftovers
-        for op, going in (
-            ("failed" if (left.site, left.lab) in undone else "delete", left.teardown.go),
-            ("keep", left.teardown.stay),
-        )
-        for one in going
+        for op, ones in (("delete", left.teardown.go), ("failed", left.undone), ("keep", left.teardown.stay))
+        for one in ones
     ]
 
 

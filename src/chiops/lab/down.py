@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from chiops import progress
 from chiops.errors import ChiopsError
 from chiops.lab import keys
+from chiops.lab.apply import raise_first
 from chiops.lab.journal import Journal, LabRecord
 from chiops.lab.lock import interruptible, lab_lock
 from chiops.lab.objects import needs_objects, spec_of
@@ -47,8 +48,9 @@ def down(record: LabRecord, confirm: Confirm, release_held: Release, purge: Purg
             `down` again goes on from there.
     """
     journal = Journal()
-    again = interruptible(f"`chiops down {record.name}` goes on, `chiops up {record.name}` brings it back")
-    with again, lab_lock(record.name, f"down {record.name}"), Places(record.site, record.name, tolerant=True) as places:
+    again = purge.command("down", record.name)
+    begun = interruptible(f"`{again}` goes on, `chiops up {record.name}` brings it back")
+    with begun, lab_lock(record.name, f"down {record.name}"), Places(record.site, record.name, tolerant=True) as places:
 
         def look(parts: frozenset[str], *, first: bool) -> Teardown:
             benches = places.observe(parts=parts, tolerant=first)
@@ -64,18 +66,16 @@ def down(record: LabRecord, confirm: Confirm, release_held: Release, purge: Purg
             progress.say(f"{nouns(missing)} could not be looked at: {reasons(missing)}")
         if teardown.go:
             confirm(teardown)
-            teardown = take_all(teardown, let_go(teardown, places.compute.site, release_held), journal)
+            taken = take_all(teardown, let_go(teardown, places.compute.site, release_held), journal)
+            raise_first(taken.failed)
+            teardown = taken.teardown
             with progress.task("verify that it is gone"):
-                verify(
-                    teardown,
-                    lambda: look(parts_of(teardown) - missing.keys(), first=False),
-                    f"chiops down {teardown.lab}",
-                )
+                verify(teardown, lambda: look(parts_of(teardown) - missing.keys(), first=False), again)
         for key in gone_before:
             with journal.entry(lab=record.name, site=record.site, op="gone", kind=key.kind, name=key.name):
                 pass
         if missing:
-            raise _half_done(teardown, missing)
+            raise _half_done(teardown, missing, again)
         keys.forget_hosts(record.name)
         if teardown.stay:
             journal.kept(record.name)
@@ -90,13 +90,13 @@ def _has_objects(record: LabRecord, teardown: Teardown, journal: Journal) -> boo
     return seen or needs_objects(record.name, spec_of(record), journal)
 
 
-def _half_done(teardown: Teardown, missing: Mapping[str, Exception]) -> ChiopsError:
+def _half_done(teardown: Teardown, missing: Mapping[str, Exception], again: str) -> ChiopsError:
     """What is said instead of that a lab is down, while something of it may be there that nobody could see."""
     done = f"{len(teardown.go)} deleted, but " if teardown.go else ""
     return ChiopsError(
         f"{teardown.lab} is not all down: {done}{nouns(missing)} could not be looked at",
         why=reasons(missing),
-        todo=f"run `chiops down {teardown.lab}` again to go on",
+        todo=f"run `{again}` again to go on",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -59,6 +60,11 @@ class Purge:
 
     def keeps(self, kind: str) -> bool:
         return {"bucket": not self.bucket, "volume": not self.volume, "lease": self.keep_lease}.get(kind, False)
+
+    def command(self, *words: str) -> str:
+        """A command of chiops that does the same again, as a shell takes it."""
+        flags = {"--keep-lease": self.keep_lease, "--purge-bucket": self.bucket, "--purge-volume": self.volume}
+        return shlex.join(["chiops", *words, *(flag for flag, given in flags.items() if given)])
 
 
 @dataclass(frozen=True)

@@ -6,30 +6,36 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from chiops import progress
 from chiops.cloud import sites
 from chiops.cloud.base import Bucket, Cloud, Mark
-from chiops.cloud.openstack.entries import whereabouts
 from chiops.errors import ChiopsError, CloudError, Conflict, Declined, NoCredentials, NotFound, UsageError
+from chiops.lab.apply import raise_first
 from chiops.lab.journal import Journal, LabRecord
-from chiops.lab.known import known_at
+from chiops.lab.known import identity, known_at
 from chiops.lab.lock import lab_lock
 from chiops.lab.places import ALL_PARTS, CATALOGUE
 from chiops.lab.release import Release
-from chiops.lab.survey import Doomed, Purge, Teardown, survey
-from chiops.lab.teardown import let_go, parts_of, take_all, verify
+from chiops.lab.survey import PARTS, Doomed, Purge, Teardown, survey
+from chiops.lab.teardown import StillThere, let_go, parts_of, take_all, verify
 from chiops.ops.desk import NO_LAB
 from chiops.resources.kind import Seen, Workbench, observe
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """What one lab has left at one site."""
+    """What one lab has left at one site.
+
+    Once it was taken, what went and what stayed after all; ``undone`` is there still. ``problem`` says why, "" if all went well.
+    """
 
     site: str
     lab: str
     teardown: Teardown
+    undone: tuple[Doomed, ...] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
     problems: dict[str, str] = {}
     not_mine: dict[str, str] = {}
     unread: dict[tuple[str, str], str] = {}
-    shown: set[_Identity] = set()
+    shown: set[tuple[str, ...]] = set()
     known = Journal().labs()
     if named := sorted({record.name for record in known} & set(labs)):
         raise UsageError(
@@ -94,44 +100,64 @@ def swept(site_names: Sequence[str], labs: Collection[str], purge: Purge) -> Ite
         yield Found(tuple(found), problems, not_mine, unread)
 
 
-def take_each(
-    leftovers: Sequence[Leftover], ask: Release, purge: Purge
-) -> tuple[list[Leftover], dict[tuple[str, str], str]]:
-    """Delete what goes of each: `take`, and what fails for one keeps none of the others.
-
-    Returns:
-        The same, each with what went and what stayed after all; and by site and lab, why not all of that one is gone.
+def take_each(leftovers: Sequence[Leftover], ask: Release, purge: Purge) -> list[Leftover]:
+    """Delete what goes of each: `take`, and what fails for one keeps none of the others, nor does a no, which is about that one.
 
     Raises:
-        Declined: the person said no to a question.
+        Declined: nothing was done, and that only because the person said no.
     """
     done: list[Leftover] = []
-    undone: dict[tuple[str, str], str] = {}
+    refused: list[Declined] = []
     for leftover in leftovers:
         try:
-            done.append(replace(leftover, teardown=take(leftover, ask, purge)))
-        except Declined:
-            raise
+            done.append(take(leftover, ask, purge))
+        except Declined as error:
+            refused.append(error)
+            done.append(_untouched(leftover, "you said no."))
         except ChiopsError as error:
-            done.append(leftover)
-            undone[leftover.site, leftover.lab] = error.sentence()
-    return done, undone
+            done.append(_untouched(leftover, error.sentence()))
+    if refused and len(refused) == sum(bool(one.teardown.go or one.undone) for one in done):
+        raise refused[0]
+    return done
 
 
-def take(leftover: Leftover, ask: Release, purge: Purge) -> Teardown:
-    """Delete what goes of a leftover, in order, and see that it is gone; returns what went and what stayed after all.
+def _untouched(leftover: Leftover, problem: str) -> Leftover:
+    teardown = leftover.teardown
+    return replace(leftover, teardown=replace(teardown, go=()), undone=teardown.go, problem=problem)
+
+
+def take(leftover: Leftover, ask: Release, purge: Purge) -> Leftover:
+    """Delete what goes of a leftover, in order, and see that it is gone.
+
+    Returns:
+        The same, with what went and what stayed after all; a failure keeps what needs it, and is told there.
 
     Raises:
         Conflict: a command works on the lab, or one has taken it up again since it was looked for.
-        ChiopsError: the first failure; what did not depend on it is gone all the same.
+        Declined: the person said no to ending what uses its volumes; nothing was deleted.
+        ChiopsError: its nodes could not be asked to unmount; nothing was deleted.
     """
     bench, teardown = leftover.teardown.benches[leftover.site], leftover.teardown
+    if not teardown.go:
+        return leftover
     with lab_lock(leftover.lab, "sweep"):
         journal = Journal()
         _require_forgotten(leftover, bench, journal)
-        done = take_all(teardown, let_go(teardown, leftover.site, ask), journal)
-        again = f"chiops sweep {leftover.lab} --site {leftover.site} --delete"
-        verify(done, lambda: _look(bench.cloud, leftover, parts_of(done), purge), again)
+        taken = take_all(teardown, let_go(teardown, leftover.site, ask), journal)
+        done = replace(leftover, teardown=taken.teardown)
+        again = purge.command("sweep", leftover.lab, "--site", leftover.site, "--delete")
+        try:
+            raise_first(taken.failed)
+            verify(done.teardown, lambda: _look(bench.cloud, leftover, parts_of(done.teardown), purge), again)
+        except ChiopsError as error:
+            listed = error.keys if isinstance(error, StillThere) else frozenset()
+            go = done.teardown.go
+            done = replace(
+                done,
+                teardown=replace(done.teardown, go=tuple(one for one in go if one.key not in listed)),
+                undone=(*taken.left, *(one for one in go if one.key in listed)),
+                problem=error.sentence(),
+            )
     return done
 
 
@@ -139,8 +165,8 @@ def _require_forgotten(leftover: Leftover, bench: Workbench, journal: Journal) -
     """Asked again under the lab's lock: a question lay between, and another terminal may have taken the lab up."""
     records = [record for record in journal.labs() if record.name == leftover.lab]
     known = known_at(leftover.site, bench.seen.me, records)
-    keys = any(doomed.key.kind == "credential" for doomed in leftover.teardown.go)
-    if leftover.lab in known.here or (keys and leftover.lab in known.elsewhere):
+    going = {doomed.key.kind for doomed in leftover.teardown.go}
+    if leftover.lab in known.here or going & known.kinds_of(leftover.lab):
         raise Conflict(
             f"the lab {leftover.lab} is known here meanwhile", todo=f"use `chiops down {leftover.lab}` if it is to go"
         )
@@ -160,26 +186,20 @@ def _at(
     there = labs_in(seen)
     known = known_at(name, seen.me, [record for record in records if record.name in there])
     for lab in sorted(there & set(labs) if labs else there - {*known.here, NO_LAB}):
-        shown = replace(seen, credentials=()) if lab in known.elsewhere else seen
-        bench = Workbench(cloud, sites.site(name), Mark(lab, seen.me.user_id), shown)
+        theirs: dict[str, Any] = {PARTS[kind]: () for kind in known.kinds_of(lab)}
+        bench = Workbench(cloud, sites.site(name), Mark(lab, seen.me.user_id), replace(seen, **theirs))
         teardown = survey(lab, {name: bench}, name, purge)
         if teardown.go or teardown.stay:
             yield Leftover(name, lab, teardown)
 
 
-_Identity = tuple[str, str, str]
-"""Keystone's host, the kind and what tells one from all others of it."""
-
-
-def _unshown(leftovers: Iterator[Leftover], shown: set[_Identity]) -> Iterator[Leftover]:
+def _unshown(leftovers: Iterator[Leftover], shown: set[tuple[str, ...]]) -> Iterator[Leftover]:
     """Without what a site before has ``shown``: entries of clouds.yaml may lead to one place, and keys are every region's."""
     for leftover in leftovers:
-        host, region = whereabouts(sites.site(leftover.site))
+        bench = leftover.teardown.benches[leftover.site]
 
-        def is_new(doomed: Doomed, host: str = host, region: str = region) -> bool:
-            known_by = getattr(doomed.found, "id", "") or getattr(doomed.found, "access", "") or str(doomed.found)
-            # A bucket's id is its name, which each region's store may have
-            one = (host, doomed.key.kind, f"{region} {known_by}" if isinstance(doomed.found, Bucket) else known_by)
+        def is_new(doomed: Doomed, bench: Workbench = bench) -> bool:
+            one = identity(doomed, bench)
             new = one not in shown
             shown.add(one)
             return new

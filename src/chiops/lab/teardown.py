@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chiops import progress
-from chiops.cloud.base import Attachment, Bucket, FloatingIp, Lease
+from chiops.cloud.base import Attachment, Bucket, FloatingIp, Lease, Server
 from chiops.errors import ChiopsError, NotFound, NotOurs, Timeout
-from chiops.lab.apply import in_order, raise_first
+from chiops.lab.apply import in_order
 from chiops.lab.journal import Journal
 from chiops.lab.release import Release, release
 from chiops.lab.survey import PARTS, Doomed, Teardown
@@ -33,13 +33,36 @@ AFTER = {
 """What must be gone before a kind goes, which comes after those. A bucket goes first of all: its purge needs the key."""
 
 
+@dataclass(frozen=True)
+class Taken:
+    """How far a teardown came: what of it is gone and what stays, what is ``left`` that was to go, and the failures."""
+
+    teardown: Teardown
+    left: tuple[Doomed, ...]
+    failed: Mapping[Key, Exception]
+
+
+class StillThere(ChiopsError):
+    """What was deleted is listed all the same.
+
+    Args:
+        keys: which.
+        again: the command that goes on.
+    """
+
+    def __init__(self, keys: Iterable[Key], again: str) -> None:
+        self.keys = frozenset(keys)
+        names = ", ".join(f"{KINDS[key.kind].noun} {key.name}" for key in sorted(self.keys))
+        super().__init__(f"deleted, and still there: {names}", todo=f"run `{again}` again")
+
+
 def let_go(teardown: Teardown, site: str, ask: Release) -> list[Attachment]:
     """Have the nodes unmount what goes; what they do not let go of, see `release`."""
     attached = [doomed.found for doomed in teardown.go if isinstance(doomed.found, Attachment)]
     return release(attached, teardown.benches[site], ask)
 
 
-def take_all(teardown: Teardown, held: Sequence[Attachment], journal: Journal) -> Teardown:
+def take_all(teardown: Teardown, held: Sequence[Attachment], journal: Journal) -> Taken:
     """Take all that goes. What is gone already is no error, and a failure stops only what needs it.
 
     Args:
@@ -48,8 +71,9 @@ def take_all(teardown: Teardown, held: Sequence[Attachment], journal: Journal) -
         journal: where each step is noted.
 
     Returns:
-        The same; what others have come to use meanwhile, the lease or an address, is among what stays.
+        How far it came; what others have come to use meanwhile, the lease or an address, is among what stays.
     """
+    gone: list[Doomed] = []
     shared: list[tuple[Doomed, NotOurs]] = []
 
     def take(doomed: Doomed) -> None:
@@ -59,18 +83,27 @@ def take_all(teardown: Teardown, held: Sequence[Attachment], journal: Journal) -
             if not isinstance(doomed.found, Lease | FloatingIp):
                 raise
             shared.append((doomed, error))
+        else:
+            gone.append(doomed)
 
     go = [doomed for doomed in teardown.go if doomed.found not in held]
     by_key = {Key(doomed.key.kind, f"{index} {doomed.key.name}"): doomed for index, doomed in enumerate(go)}
     needs = {key: [other for other in by_key if other.kind in AFTER.get(key.kind, ())] for key in by_key}
     work = {key: (lambda doomed=doomed: take(doomed)) for key, doomed in by_key.items()}
-    raise_first(in_order(work, needs))
+    failed = in_order(work, needs)
+    freed = {server.id for server in (doomed.found for doomed in gone) if isinstance(server, Server)}
+    gone += [doomed for doomed in teardown.go if doomed.found in held and _server_of(doomed) in freed]
     staying = [doomed for doomed, _ in shared]
-    return replace(
+    done = replace(
         teardown,
-        go=tuple(doomed for doomed in teardown.go if doomed not in staying),
+        go=tuple(doomed for doomed in teardown.go if doomed in gone),
         stay=(*teardown.stay, *(replace(doomed, detail=error.what) for doomed, error in shared)),
     )
+    return Taken(done, tuple(one for one in teardown.go if one not in gone and one not in staying), failed)
+
+
+def _server_of(doomed: Doomed) -> str:
+    return doomed.found.server_id if isinstance(doomed.found, Attachment) else ""
 
 
 def parts_of(teardown: Teardown) -> frozenset[str]:
@@ -82,20 +115,23 @@ def verify(teardown: Teardown, look: Callable[[], Teardown], again: str) -> None
     """Look until nothing of what went is listed any more; ``again`` is the command that goes on where something is.
 
     Raises:
-        ChiopsError: something stays listed.
+        StillThere: something stays listed.
+        ChiopsError: it could not be looked at.
     """
     left: set[Key] = set()
 
     def gone() -> bool | None:
+        listed = {doomed.key for doomed in look().go} & {doomed.key for doomed in teardown.go}
         left.clear()
-        left.update({doomed.key for doomed in look().go} & {doomed.key for doomed in teardown.go})
+        left.update(listed)
         return None if left else True
 
     try:
         waiting.until(gone, what="all being gone", timeout_s=LISTED_TIMEOUT_S)
     except Timeout as error:
-        names = ", ".join(f"{KINDS[key.kind].noun} {key.name}" for key in sorted(left))
-        raise ChiopsError(f"deleted, and still there: {names}", todo=f"run `{again}` again") from error
+        if not left:
+            raise
+        raise StillThere(left, again) from error
 
 
 def _take(teardown: Teardown, doomed: Doomed, journal: Journal) -> None:

@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 from chiops.cli import common
 from chiops.cli.main import app
 from chiops.cloud import sites
-from chiops.cloud.base import Bucket, Keypair, Mark, SiteFacts
-from chiops.errors import Auth, NoCredentials, Timeout
+from chiops.cloud.base import Attachment, Bucket, Keypair, Mark, SiteFacts, Volume
+from chiops.errors import Auth, Declined, NoCredentials, Timeout, Transient
 from chiops.lab import sweep
 from chiops.lab.lock import lab_lock
+from chiops.lab.survey import Teardown
 from tests.support.memory import ME, SITE, Memory
 from tests.support.things import lease, server
 
@@ -119,6 +120,71 @@ def test_a_lab_that_fails_keeps_none_of_the_others(run: Run, memory: Memory) -> 
     assert (told["deleted"], failed["lab"], failed["site"]) == (2, "b-lab", SITE)
     assert f"Not all that b-lab has at {SITE} is deleted: {failed['problem']}" in done.stderr
     assert list(memory.of("keypair")) == ["b-lab"]
+
+
+def test_whoever_says_no_about_one_lab_is_told_what_went(
+    run: Run, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lab in ("a-lab", "b-lab"):
+        memory.of("keypair")[lab] = Keypair(id=lab, name=lab, mark=Mark(lab, ME.user_id))
+
+    def let_go(teardown: Teardown, *_: object) -> list[Attachment]:
+        if teardown.lab == "b-lab":
+            raise Declined("nothing was changed")
+        return []
+
+    monkeypatch.setattr(sweep, "let_go", let_go)
+    done = run([], "--site", SITE, "--delete", "--yes")
+    assert (done.exit_code, list(memory.of("keypair"))) == (1, ["b-lab"])
+    assert "\n1 deleted.\n" in done.stdout
+    assert f"Not all that b-lab has at {SITE} is deleted: you said no." in done.stderr
+    assert "nothing was changed" not in done.stderr
+    done = run([], "--site", SITE, "--delete", "--yes")
+    assert done.exit_code == 3
+    assert "Error: nothing was changed." in done.stderr
+
+
+def test_of_a_lab_that_fails_what_went_is_counted(run: Run, memory: Memory) -> None:
+    mark = Mark("old-lab", ME.user_id)
+    memory.of("server")["id-s"] = server("s", mark=mark)
+    memory.of("volume")["v"] = Volume(id="v", name="v", size_gib=1, mark=mark)
+    memory.of("keypair")["k"] = Keypair(id="k", name="k", mark=mark)
+
+    def refuse(request: str) -> None:
+        if request == "compute.delete_keypair":
+            raise Transient("busy")
+
+    memory.hook = refuse
+    done = run([], "--site", SITE, "--delete", "--purge-volume", "--yes", "-o", "json")
+    told = json.loads(done.stdout)
+    assert memory.count() == {"keypair": 1}
+    assert {one["name"]: one["op"] for one in told["leftovers"]} == {"s": "delete", "v": "delete", "k": "failed"}
+    assert (done.exit_code, told["deleted"]) == (1, 2)
+    assert told["failed"] == [{"site": SITE, "lab": "old-lab", "problem": "busy."}]
+    assert f"Not all that old-lab has at {SITE} is deleted: busy." in done.stderr
+
+
+def test_what_went_and_was_not_seen_to_be_gone_is_told(run: Run, memory: Memory) -> None:
+    memory.of("keypair")["k"] = Keypair(id="k", name="k", mark=Mark("old-lab", ME.user_id))
+
+    def refuse(request: str) -> None:
+        if request == "compute.keypairs" and "compute.delete_keypair" in memory.requests:
+            raise Auth("signed out")
+
+    memory.hook = refuse
+    done = run([], "--site", SITE, "--delete", "--yes")
+    assert done.exit_code == 1
+    assert f"What old-lab has at {SITE} is deleted, but not seen to be gone: signed out." in done.stderr
+    assert "\n1 deleted.\n" in done.stdout
+
+
+def test_a_lab_of_which_only_data_is_left_is_not_worked_on(run: Run, memory: Memory) -> None:
+    memory.of("volume")["v"] = Volume(id="v", name="v", size_gib=1, mark=Mark("a-lab", ME.user_id))
+    memory.of("keypair")["k"] = Keypair(id="k", name="k", mark=Mark("b-lab", ME.user_id))
+    with lab_lock("a-lab", "up"):
+        done = run([], "--site", SITE, "--delete", "--yes")
+    assert done.exit_code == 0
+    assert memory.count() == {"volume": 1}
 
 
 def test_what_two_names_of_one_site_show_is_one(run: Run, memory: Memory) -> None:

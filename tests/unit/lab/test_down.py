@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chiops.cloud.base import Mark, SecurityGroup, Server, State, Volume
-from chiops.errors import ChiopsError, Conflict, Declined, NotFound, NotOurs
+from chiops.errors import ChiopsError, Conflict, Declined, Interrupted, NotFound, NotOurs, Timeout, Transient
 from chiops.lab import down as downs
 from chiops.lab import session, teardown
 from chiops.lab.journal import Journal
@@ -192,12 +192,46 @@ def test_what_a_list_still_shows_is_waited_for_and_then_told(
 
     memory.after = undead
     with pytest.raises(
-        ChiopsError, match=r"deleted, and still there: key pair chiops-lab. Run `chiops down lab` again"
+        ChiopsError, match=r"deleted, and still there: key pair chiops-lab. Run `chiops down lab --keep-lease` again"
     ):
-        take_down()
+        take_down(keep_lease=True)
     memory.after = lambda _: None
     take_down()
     assert memory.count() == DATA
+
+
+def test_what_can_not_be_looked_at_again_is_not_called_still_there(
+    lab: str, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teardown, "LISTED_TIMEOUT_S", 0.0)
+
+    def busy(request: str) -> None:
+        if request == "compute.keypairs" and "compute.delete_keypair" in memory.requests:
+            raise Transient("Nova is busy")
+
+    memory.hook = busy
+    with pytest.raises(Timeout, match="all being gone did not happen within 0 s: Nova is busy"):
+        take_down()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({}, ""),
+        ({"keep_lease": True}, " --keep-lease"),
+        ({"bucket": True, "volume": True}, " --purge-bucket --purge-volume"),
+    ],
+)
+def test_what_ctrl_c_names_to_go_on_takes_and_leaves_the_same(
+    lab: str, memory: Memory, flags: dict[str, bool], words: str
+) -> None:
+    def press(request: str) -> None:
+        if request == "compute.delete":
+            raise KeyboardInterrupt
+
+    memory.after = press
+    with pytest.raises(Interrupted, match=f"`chiops down lab{words}` goes on, `chiops up lab` brings it back"):
+        take_down(**flags)
 
 
 def test_a_mark_of_another_owner_is_never_ours(lab: str, memory: Memory) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chiops.cloud import sites
-from chiops.cloud.base import Identity, SiteFacts
+from chiops.cloud.base import Bucket, Identity, Keypair, Mark, SiteFacts
 from chiops.errors import Conflict, NoCredentials, UsageError
 from chiops.lab import adopt, release, sweep, up
 from chiops.lab.journal import Journal
@@ -32,13 +32,15 @@ PLACES = {
         replace(THERE, name="other-cloud", auth_url="https://elsewhere.example:5000/v3"),
         replace(THERE, name="other-user"),
         replace(THERE, name="other-project"),
+        replace(THERE, name="other-project-and-region", region="R2"),
         replace(THERE, name="not-mine"),
         replace(THERE, name="servers-only", auth_url="https://servers.example/v3", object_site="alias"),
         SiteFacts(name="by-entry", cloud="openstack", os_cloud="an-entry"),
         SiteFacts(name="local", cloud="local"),
     )
 }
-WHO = {"other-user": HER, "other-project": replace(ME, project_id="q", project_name="q")}
+IN_Q = replace(ME, project_id="q", project_name="q")
+WHO = {"other-user": HER, "other-project": IN_Q, "other-project-and-region": IN_Q}
 
 
 class Away:
@@ -71,30 +73,34 @@ def away(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Away:
     return places
 
 
-def known(place: str, site: str) -> tuple[bool, bool]:
-    """Whether a lab at ``place`` counts as known at ``site``, and whether only its keys do."""
+def known(place: str, site: str) -> tuple[bool, frozenset[str]]:
+    """Whether a lab at ``place`` counts as known at ``site``, and of which kinds something of it shows there if not."""
     Journal().remember("lab", site=place, source="lab", settings={})
     found = known_at(site, ME, Journal().labs())
-    return "lab" in found.here, "lab" in found.elsewhere
+    return "lab" in found.here, found.kinds_of("lab")
 
 
 @pytest.mark.parametrize("place", ["there", "alias", "no-region", "nowhere", "not-mine", "servers-only", "by-entry"])
 def test_a_lab_is_known_by_what_its_site_is(away: Away, place: str) -> None:
-    assert known(place, "there") == (True, False)
+    assert known(place, "there") == (True, frozenset())
 
 
-@pytest.mark.parametrize("place", ["other-cloud", "other-user", "other-project", "local", "forgotten"])
-def test_another_cloud_or_project_is_another_place(away: Away, place: str) -> None:
-    assert known(place, "there") == (False, False)
+@pytest.mark.parametrize("place", ["other-cloud", "other-user", "other-project-and-region", "local", "forgotten"])
+def test_another_cloud_or_user_is_another_place(away: Away, place: str) -> None:
+    assert known(place, "there") == (False, frozenset())
 
 
 def test_of_another_region_only_the_keys_are_known(away: Away) -> None:
-    assert known("other-region", "there") == (False, True)
+    assert known("other-region", "there") == (False, {"credential"})
+
+
+def test_of_another_project_only_the_key_pairs_are_known(away: Away) -> None:
+    assert known("other-project", "there") == (False, {"keypair"})
 
 
 def test_the_local_site_is_itself_alone(away: Away) -> None:
-    assert known("local", "local") == (True, False)
-    assert known("there", "local") == (False, False)
+    assert known("local", "local") == (True, frozenset())
+    assert known("there", "local") == (False, frozenset())
 
 
 def test_a_lab_that_came_up_by_another_name_of_its_site_is_no_leftover(away: Away, tmp_path: Path) -> None:
@@ -120,6 +126,57 @@ def test_the_key_of_a_lab_in_another_region_is_no_leftover(away: Away, tmp_path:
         with pytest.raises(Conflict, match="known here meanwhile"):
             sweep.take(found.leftovers[0], nobody, EVERYTHING)
     assert len(keys) == 1
+
+
+def test_the_key_pair_of_a_lab_in_another_project_is_no_leftover(away: Away, tmp_path: Path) -> None:
+    for name in ("there", "other-project"):
+        away.connect(name)
+    pairs = away.clouds["other-project"].things["keypair"] = away.clouds["there"].of("keypair")
+    up.up(write(tmp_path), {}, "there", agree, nobody, configured=False)
+    assert len(pairs) == 1
+    with sweep.swept(["other-project"], (), EVERYTHING) as found:
+        assert found.leftovers == ()
+    Journal().forget("lab")
+    with sweep.swept(["other-project"], (), EVERYTHING) as found:
+        assert [one.key.kind for one in found.leftovers[0].teardown.go] == ["keypair"]
+        Journal().remember("lab", site="there", source="lab", settings={})
+        with pytest.raises(Conflict, match="known here meanwhile"):
+            sweep.take(found.leftovers[0], nobody, EVERYTHING)
+    assert len(pairs) == 1
+
+
+def shown(away: Away, *names: str) -> list[tuple[str, str]]:
+    """Site and kind of what a sweep of these sites shows, where each has a bucket and a key pair of the same names."""
+    for name in names:
+        cloud = away.connect(name)
+        cloud.of("bucket")["b"] = Bucket(id="b", name="b", mark=Mark("lab", ME.user_id))
+        cloud.of("keypair")["k"] = Keypair(id="k", name="k", mark=Mark("lab", ME.user_id))
+    with sweep.swept(names, (), EVERYTHING) as found:
+        return sorted((left.site, one.key.kind) for left in found.leftovers for one in left.teardown.go)
+
+
+def test_what_two_names_of_one_place_show_is_one(away: Away) -> None:
+    assert shown(away, "there", "alias", "by-entry") == [("there", "bucket"), ("there", "keypair")]
+
+
+def test_buckets_of_one_name_in_two_projects_are_two_and_a_key_pair_is_one(away: Away) -> None:
+    """A store has the names of each project apart; Nova has the key pairs of a user once."""
+    expected = [("other-project", "bucket"), ("there", "bucket"), ("there", "keypair")]
+    assert shown(away, "there", "other-project") == expected
+
+
+def test_of_one_name_in_two_regions_all_are_two(away: Away) -> None:
+    two = ("other-region", "there")
+    assert shown(away, *two) == [(site, kind) for site in two for kind in ("bucket", "keypair")]
+
+
+def test_key_pairs_of_one_name_of_two_users_are_two(away: Away) -> None:
+    away.connect("other-user")
+    hers = Keypair(id="k", name="k", mark=Mark("lab", HER.user_id))
+    away.clouds["other-user"].of("keypair")["k"] = hers
+    away.connect("there").of("keypair")["k"] = replace(hers, mark=Mark("lab", ME.user_id))
+    with sweep.swept(["there", "other-user"], (), EVERYTHING) as found:
+        assert [left.site for left in found.leftovers] == ["there", "other-user"]
 
 
 def test_what_is_taken_up_while_the_question_stands_is_not_deleted(

@@ -79,7 +79,7 @@ def test_a_sweep_leaves_it_as_well(lab: str, memory: Memory, state: Path) -> Non
         start(memory)
         done = sweep.take(left, nobody, EVERYTHING)
     assert memory.count() == {"server": 1, "lease": 1}
-    assert [one.key.name for one in done.stay] == ["lease-x"]
+    assert [one.key.name for one in done.teardown.stay] == ["lease-x"]
 
 
 @pytest.mark.parametrize("mark", OTHERS[:2])

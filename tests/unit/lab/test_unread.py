@@ -97,7 +97,7 @@ def test_what_an_object_store_that_is_dead_holds_stays_and_nothing_else(
         take_down(volume=True)
     assert caught.value.sentence() == (
         "lab is not all down: 9 deleted, but buckets could not be looked at: objects.list failed: HTTP 503. "
-        "Run `chiops down lab` again to go on."
+        "Run `chiops down lab --purge-volume` again to go on."
     )
     assert caught.value.exit_code == 1
     assert memory.count() == {"bucket": 1, "credential": 1}
