@@ -21,7 +21,8 @@ test: .venv/dev.stamp  ## Run all tests: unit, contract, playbooks, end to end
 
 test-loaders: .venv/dev.stamp  ## Run the tests that need torch and the loaders' libraries, from the cache (gigabytes, once)
 	@PYTHONPATH=$$($(BIN)/python -m benchmarks.loading.machine) $(BIN)/pytest -n auto --maxprocesses=2 \
-		tests/unit/loaders/test_pipelines.py tests/unit/etl/test_formats.py $(PYTEST_ARGS)
+		tests/unit/loaders/test_pipelines.py tests/unit/loaders/test_failing_pipelines.py \
+		tests/unit/etl/test_formats.py $(PYTEST_ARGS)
 
 soak: .venv/dev.stamp  ## Kill, fail and cut with fresh seeds for MINUTES, and print the figures
 	@$(BIN)/python -m tests.faults.soak $(SEED) $(MINUTES)
