@@ -34,30 +34,52 @@ def entries() -> dict[str, Entry]:
     Raises:
         UsageError: the file can't be read.
     """
-    import yaml
     from openstack.config import OpenStackConfig
     from openstack.exceptions import SDKException
 
     try:
-        _require_yaml()
+        _require_readable()
         found = OpenStackConfig().cloud_config.get("clouds") or {}
         return {name: _entry(name, values or {}) for name, values in found.items() if name not in _NOBODYS}
     # The last two: the file is not of its shape
-    except (SDKException, yaml.YAMLError, OSError, TypeError, AttributeError) as error:
+    except (SDKException, OSError, TypeError, AttributeError) as error:
         raise UsageError("clouds.yaml can't be read", why=" ".join(str(error).split())) from error
 
 
-def _require_yaml() -> None:
+def _require_readable() -> None:
     """Raise what is wrong with the files that openstacksdk is about to read: it passes over one that is no YAML without a word."""
-    import yaml
     from openstack.config.loader import CONFIG_FILES, SECURE_FILES
 
     for given, usual in (("OS_CLIENT_CONFIG_FILE", CONFIG_FILES), ("OS_CLIENT_SECURE_FILE", SECURE_FILES)):
         for path in filter(None, (os.environ.get(given), *usual)):
             # Of the first that is there; one that is not for us is passed over here, too
-            with suppress(FileNotFoundError, PermissionError), Path(path).open(encoding="utf-8") as file:
-                yaml.safe_load(file)
+            with suppress(FileNotFoundError, PermissionError):
+                if fault := _fault(Path(path).read_text(encoding="utf-8")):
+                    raise UsageError("clouds.yaml can't be read", why=f"{path} {fault}")
                 break
+
+
+def _fault(text: str) -> str:
+    """How a file is no YAML, and where; not in the parser's words, which may hold what it stumbled over: a password."""
+    import yaml
+
+    try:
+        yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        return f"is no YAML{_place(text, mark.index) if mark else ''}"
+    except yaml.reader.ReaderError as error:
+        return f"is no YAML{_place(text, error.position)}"
+    # The constructors', of a value that is not of the kind its tag or shape says
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
+        return "is no YAML"
+    return ""
+
+
+def _place(text: str, index: int) -> str:
+    """Where the character of that number is, for people."""
+    before = text[:index]
+    return f" at line {before.count(chr(10)) + 1}, column {index - before.rfind(chr(10))}"
 
 
 def _entry(name: str, values: Mapping[str, object]) -> Entry:

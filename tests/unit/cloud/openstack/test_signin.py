@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 import types
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,25 @@ def test_a_clouds_yaml_that_is_no_yaml_is_told_with_its_line(tmp_path: Path, tex
     (tmp_path / "clouds.yaml").write_text(text)
     with pytest.raises(UsageError, match=r"clouds\.yaml can't be read.*line [12]"):
         entry_for(KVM)
+
+
+@pytest.mark.parametrize("file", ["clouds.yaml", "secure.yaml"])
+@pytest.mark.parametrize(
+    "word", ["*S3cret", "!S3cret x", "&x *S3cret", "'S3cret", "S3cret: x", "!!int S3cret", "S3cret\a"]
+)
+def test_a_password_that_is_no_yaml_is_neither_told_nor_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, word: str
+) -> None:
+    """The parser's own words hold it."""
+    write_clouds(tmp_path, mine=entry(KVM.auth_url))
+    monkeypatch.setenv("OS_CLIENT_SECURE_FILE", str(tmp_path / "secure.yaml"))
+    path = tmp_path / file
+    path.write_text(f"clouds:\n  mine:\n    auth:\n      password: {word}\n")
+    with pytest.raises(UsageError) as told:
+        entry_for(KVM)
+    assert f"{path} is no YAML" in told.value.sentence()
+    assert ("at line" in told.value.sentence()) == ("!!int" not in word)
+    assert "S3cret" not in "".join(traceback.format_exception(told.value))
 
 
 def test_without_credentials_the_way_to_some_is_said() -> None:
