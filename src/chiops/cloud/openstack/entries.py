@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -47,39 +48,47 @@ def entries() -> dict[str, Entry]:
 
 
 def _require_readable() -> None:
-    """Raise what is wrong with the files that openstacksdk is about to read: it passes over one that is no YAML without a word."""
+    """Raise what is wrong with the files that openstacksdk is about to read: it passes over what it can't parse without a word."""
     from openstack.config.loader import CONFIG_FILES, SECURE_FILES
 
     for given, usual in (("OS_CLIENT_CONFIG_FILE", CONFIG_FILES), ("OS_CLIENT_SECURE_FILE", SECURE_FILES)):
         for path in filter(None, (os.environ.get(given), *usual)):
             # Of the first that is there; one that is not for us is passed over here, too
             with suppress(FileNotFoundError, PermissionError):
-                if fault := _fault(Path(path).read_text(encoding="utf-8")):
+                if fault := _fault(
+                    Path(path).read_bytes(), json_=path.endswith("json")
+                ):  # as openstacksdk tells them apart
                     raise UsageError("clouds.yaml can't be read", why=f"{path} {fault}")
                 break
 
 
-def _fault(text: str) -> str:
-    """How a file is no YAML, and where; not in the parser's words, which may hold what it stumbled over: a password."""
+def _fault(content: bytes, *, json_: bool) -> str:
+    """How a file can't be parsed, and where; not in the parser's words, which may hold what it stumbled over: a password."""
     import yaml
 
     try:
-        yaml.safe_load(text)
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        return f"is not UTF-8{_after(content[: error.start].decode())}"
+    try:
+        json.loads(text) if json_ else yaml.safe_load(text)
+    except json.JSONDecodeError as error:
+        return f"is no JSON{_after(text[: error.pos])}"
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        return f"is no YAML{_place(text, mark.index) if mark else ''}"
+        return f"is no YAML{_after(text[: mark.index]) if mark else ''}"
     except yaml.reader.ReaderError as error:
-        return f"is no YAML{_place(text, error.position)}"
+        return f"is no YAML{_after(text[: error.position])}"
     # The constructors', of a value that is not of the kind its tag or shape says
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
-        return "is no YAML"
+        return "can't be parsed"
     return ""
 
 
-def _place(text: str, index: int) -> str:
-    """Where the character of that number is, for people."""
-    before = text[:index]
-    return f" at line {before.count(chr(10)) + 1}, column {index - before.rfind(chr(10))}"
+def _after(text: str) -> str:
+    """The place behind a text, for people."""
+    lines = text.split("\n")
+    return f" at line {len(lines)}, column {len(lines[-1]) + 1}"
 
 
 def _entry(name: str, values: Mapping[str, object]) -> Entry:
