@@ -76,17 +76,18 @@ def command(group: typer.Typer, name: str, **settings: Any) -> Callable[[Callabl
             remember(site, output, yes, verbose)
 
             def body() -> None:
-                _refuse_blanks({key: value for key, value in rest.items() if key in arguments})
+                # A value that is the default's was not given
+                _refuse_blanks({key: rest[key] for key, default in arguments.items() if rest[key] != default})
                 function(*args, **rest)
 
             guarded(body)
 
         hints = typing.get_type_hints(function, include_extras=True)
-        arguments = {key for key, hint in hints.items() if any(map(_is_argument, typing.get_args(hint)))}
         own = [
             parameter.replace(annotation=hints[parameter.name])
             for parameter in inspect.signature(function).parameters.values()
         ]
+        arguments = {one.name: one.default for one in own if any(map(_is_argument, typing.get_args(one.annotation)))}
         shared = [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
             for key, default, annotation in (

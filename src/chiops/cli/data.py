@@ -137,7 +137,9 @@ def _told(done: PrepareResult) -> str:
 
 @command(app, "index", epilog="Example: chiops data index scratch/imagenet/val --to index-val.json")
 def index(
-    prefix: Annotated[str, typer.Argument(help="Where the images are in the bucket.", show_default=False)] = "",
+    prefix: Annotated[
+        str | None, typer.Argument(help="Where the images are in the bucket; all of it by default.", show_default=False)
+    ] = None,
     to: Annotated[str, typer.Option(help="The file to write, here.")] = "index.json",
     bucket: BucketOption = None,
     lab: LabOption = None,
@@ -149,7 +151,7 @@ def index(
     from chiops.lab.session import opened
 
     with opened(lab, options.site) as session:
-        made = make(session.bucket(bucket), prefix, Path(to).expanduser())
+        made = make(session.bucket(bucket), prefix or "", Path(to).expanduser())
     text = f"{made.file}: {made.keys:,} keys of {format_bytes(made.bytes)} in all."
     emit(made, options.output, text=text)
 

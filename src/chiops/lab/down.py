@@ -11,7 +11,7 @@ from chiops.lab import keys
 from chiops.lab.apply import raise_first
 from chiops.lab.journal import Journal, LabRecord
 from chiops.lab.lock import interruptible, lab_lock
-from chiops.lab.objects import needs_objects, spec_of
+from chiops.lab.objects import needs_objects, note_none, spec_of
 from chiops.lab.places import ALL_PARTS, CATALOGUE, OBJECT_KINDS, OBJECT_PARTS, Places
 from chiops.lab.release import Release
 from chiops.lab.survey import PARTS, Doomed, Purge, Teardown, survey
@@ -59,6 +59,7 @@ def down(record: LabRecord, confirm: Confirm, release_held: Release, purge: Purg
         with progress.task("look at what is there"):
             teardown = hold(look(ALL_PARTS - CATALOGUE, first=True))
         missing = unread(teardown.benches)
+        read = {kind for kind in OBJECT_KINDS if PARTS[kind] not in missing}
         gone_before = _gone_before(teardown, missing, journal)
         if not _has_objects(record, teardown, journal):
             missing = {part: error for part, error in missing.items() if part not in OBJECT_PARTS}
@@ -74,6 +75,8 @@ def down(record: LabRecord, confirm: Confirm, release_held: Release, purge: Purg
         for key in gone_before:
             with journal.entry(lab=record.name, site=record.site, op="gone", kind=key.kind, name=key.name):
                 pass
+        none_left = read - {one.key.kind for one in teardown.stay}
+        note_none(record.name, none_left, journal, places.objects.site)
         if missing:
             raise _half_done(teardown, missing, again)
         keys.forget_hosts(record.name)

@@ -108,3 +108,18 @@ def test_an_empty_argument_names_nothing(name: str) -> None:
     assert done.stderr.startswith("Error: NAME is empty. Give it a value")
     assert CliRunner().invoke(app, ["take", "it", ""]).exit_code == 0
     assert took == [("it", [""])], "but a command for a node may have empty words"
+
+
+def test_an_argument_that_was_not_given_is_not_empty() -> None:
+    took: list[str] = []
+    app = typer.Typer(pretty_exceptions_enable=False)
+
+    @app.callback()
+    def root() -> None: ...
+
+    def take(name: Annotated[str, typer.Argument()] = "") -> None:
+        took.append(name)
+
+    common.command(app, "take")(take)
+    assert CliRunner().invoke(app, ["take"]).exit_code == 0
+    assert took == [""]

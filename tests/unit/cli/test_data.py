@@ -1,4 +1,4 @@
-"""What ``data verify`` prints; nothing is asked of a bucket."""
+"""What ``data verify`` prints and ``data index`` takes; nothing is asked of a bucket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from chiops.cli.common import options
 from chiops.cli.data import app
-from chiops.data import verify
+from chiops.data import index, verify
 from chiops.data.verify import Difference, Verified
 from chiops.lab import session
 from chiops.output import Format
@@ -61,3 +61,17 @@ def test_json_names_all_of_them() -> None:
     done = CliRunner().invoke(app, ["verify", "-o", "json"])
     assert done.exit_code == 1
     assert json.loads(done.stdout)[0]["missing"]["names"] == list(NAMES)
+
+
+def test_an_index_is_of_the_whole_bucket_unless_told_and_an_empty_variable_tells_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prefixes: list[str] = []
+
+    def indexed(_: object, prefix: str, target: Path) -> index.Indexed:
+        prefixes.append(prefix)
+        return index.Indexed(file=str(target), bucket="lab-bucket", prefix=prefix, keys=1, bytes=2)
+
+    monkeypatch.setattr(index, "index", indexed)
+    codes = [CliRunner().invoke(app, ["index", *words]).exit_code for words in ([], ["val"], [""])]
+    assert (codes, prefixes) == ([0, 0, 2], ["", "val"])

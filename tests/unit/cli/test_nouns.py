@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
+from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
+from chiops.cli import common
 from chiops.cli.main import app
 from chiops.cli.nouns import NOUNS
 
@@ -44,6 +48,36 @@ def test_every_option_and_argument_is_explained(noun: str) -> None:
 @pytest.mark.parametrize("noun", [noun for noun in NOUNS if noun not in ("site", "data", "jupyter")])
 def test_every_noun_can_be_listed(noun: str) -> None:
     assert "list" in command_group(noun).commands
+
+
+def commands(group: Any, *words: str) -> Iterator[tuple[str, ...]]:
+    """Every command below, in words, with a value for each parameter that must have one and for no other."""
+    for name, command in ((name, group.get_command(None, name)) for name in group.list_commands(None)):
+        if hasattr(command, "list_commands"):
+            yield from commands(command, *words, name)
+            continue
+        required = [one for one in command.params if one.required]
+        options = [word for one in required if one.param_type_name == "option" for word in (one.opts[0], "1")]
+        yield (*words, name, *options, *("1" for one in required if one.param_type_name == "argument"))
+
+
+@pytest.mark.parametrize("words", list(commands(ROOT)), ids=lambda words: " ".join(words))
+def test_no_command_refuses_its_own_defaults(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Passed(Exception):
+        pass
+
+    def look(arguments: Mapping[str, object]) -> None:
+        refuse(arguments)
+        raise Passed
+
+    def bare(body: Callable[[], None]) -> None:
+        body()
+
+    refuse = common._refuse_blanks
+    monkeypatch.setattr(common, "_refuse_blanks", look)
+    monkeypatch.setattr(common, "guarded", bare)
+    done = CliRunner().invoke(app, list(words))
+    assert isinstance(done.exception, Passed), done.output
 
 
 def test_help_imports_no_noun() -> None:

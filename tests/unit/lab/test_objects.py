@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -15,7 +15,8 @@ from chiops.cloud.base import Cloud, Mark, SiteFacts
 from chiops.errors import ChiopsError, NoCredentials, Transient
 from chiops.lab import adopt, doctor, extend, release, session, status, up
 from chiops.lab.journal import Journal
-from chiops.lab.objects import needs_objects
+from chiops.lab.objects import needs_objects, note_none
+from chiops.lab.wanted import CREDENTIAL
 from chiops.ops import buckets, credentials
 from chiops.ops.desk import Desk
 from tests.support.memory import ME, SITE, Memory
@@ -71,6 +72,15 @@ def known() -> list[str]:
 def record() -> session.LabRecord:
     with closing(Journal()) as journal:
         return session.pick(journal, "lab", kept=True)
+
+
+def begin(kind: str, name: str, phase: str) -> None:
+    """A create that failed, or whose command was killed, before anything came of it that anybody knows."""
+    with closing(Journal()) as journal, suppress(Transient), pytest.MonkeyPatch.context() as patch:
+        if phase == "killed":
+            patch.setattr(Journal, "_finish", lambda *_: None)
+        with journal.entry(lab="lab", site=STORE, op="create", kind=kind, name=name):
+            raise Transient("the answer was lost")
 
 
 def need(text: str) -> bool:
@@ -244,3 +254,45 @@ def test_what_may_have_been_made_counts(state: Path) -> None:
         ):
             raise Transient("the answer was lost")
         assert need(PLAIN)
+
+
+@pytest.mark.parametrize("phase", ["failed", "killed"])
+@pytest.mark.parametrize(("kind", "name"), [CREDENTIAL, ("EC2_credential", "")])
+def test_a_key_whose_making_failed_counts_until_one_is_made(state: Path, phase: str, kind: str, name: str) -> None:
+    begin(kind, name, phase)
+    begin("bucket", "b", phase)
+    assert need(PLAIN)
+    with closing(Journal()) as journal:
+        with journal.entry(lab="lab", site=STORE, op="create", kind=kind, name=name) as entry:
+            entry.resource = "AK"
+        note_none("lab", {"bucket"}, journal, STORE)
+        assert need(PLAIN)
+        with journal.entry(lab="lab", site=STORE, op="delete", kind="credential", name="AK"):
+            pass
+    assert not need(PLAIN)
+
+
+@pytest.mark.parametrize("phase", ["failed", "killed"])
+def test_a_key_whose_making_failed_counts_until_down_sees_that_none_is_there(
+    store: Store, tmp_path: Path, phase: str
+) -> None:
+    path = write(tmp_path, PLAIN)
+    bring_up(path)
+    begin(*CREDENTIAL, phase)
+    with pytest.raises(ChiopsError, match="could not be looked at"):
+        take_down(volume=True)
+    store.known = True
+    take_down(volume=True)
+    assert not need(PLAIN)
+    store.known = False
+    bring_up(path)
+
+
+def test_down_that_keeps_the_bucket_notes_that_no_key_is_there(had: str, store: Store) -> None:
+    begin(*CREDENTIAL, "failed")
+    store.known = True
+    assert [one.key.name for one in take_down(volume=True).stayed] == ["bucket-x"]
+    desk = Desk(cast(Cloud, store.memory), sites.site(STORE), "lab")
+    assert need(PLAIN)
+    buckets.delete(desk, "bucket-x", agree, purge_first=False)
+    assert not need(PLAIN)

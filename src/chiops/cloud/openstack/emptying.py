@@ -26,7 +26,7 @@ BATCH = 100
 IN_FLIGHT = 16
 """Most requests at once."""
 WRITTEN = 3
-"""How many passes in a row may find no less than the one before, though objects went: something writes as fast as we delete."""
+"""How many passes in a row may take no less than the least one did: something writes as fast as we delete."""
 STALE, PAUSE_S = 30, 1.0
 """How often a listing may show only what is gone, as Swift's do for a while, and how long to wait before the next look."""
 
@@ -77,6 +77,9 @@ class _Emptying:
         self._on_progress, self._sleep = on_progress, sleep
         self._gate = Gate(IN_FLIGHT, sleep)
         self._total = Purged()
+        # Of the passes before this one: when the newest object was written (None in the first), and what would not go
+        self._newest: str | None = None
+        self._kept: Mapping[str, str] = {}
         self._threads = threading.local()
 
     def run(self) -> tuple[int, int]:
@@ -87,10 +90,12 @@ class _Emptying:
             listed, refused = self._pass()
             if not listed:
                 return self._total.objects, self._total.bytes
-            if self._total.objects > before:
-                written, least = (written + 1, least) if least and listed >= least else (0, listed)
+            if went := self._total.objects - before:
+                # Not how much was listed: a listing that lags behind shows again what went before
+                found = went + len(refused)
+                written, least = (written + 1, least) if least and found >= least else (0, found)
                 if written == WRITTEN:
-                    raise still_written(self._container, self._total, listed)
+                    raise still_written(self._container, self._total, found)
                 continue
             if refused:
                 key, why = min(refused.items())
@@ -104,14 +109,18 @@ class _Emptying:
 
     def _pass(self) -> tuple[int, dict[str, str]]:
         """Ask for all to go that is listed now: how many were, and which keys would not go and why."""
-        listed, refused = 0, dict[str, str]()
+        listed, refused, newest = 0, dict[str, str](), self._newest or ""
         for batch, told in through(self._pool, IN_FLIGHT, self._delete, self._batches()):
             listed += len(batch)
             refused |= told.refused
+            newest = max(newest, *map(_moment, batch))
             if told.gone:
                 size = sum(int(item.get("bytes") or 0) for item in batch if item["name"] not in told.refused)
-                self._total += Purged(told.gone, size)
+                # Which went of those that a listing shows again is not told: their share
+                share = size * told.gone // max(told.gone, len(batch) - len(told.refused))
+                self._total += Purged(told.gone, share)
                 self._on_progress(self._total.objects)
+        self._newest, self._kept = newest, refused
         return listed, refused
 
     def _batches(self) -> Iterator[Sequence[Item]]:
@@ -135,9 +144,19 @@ class _Emptying:
                 self._gate.overloaded(attempt)
                 continue
             self._gate.succeeded()
-            # What is gone at the second attempt went with the first, whose answer was lost
-            return batch, Deleted(told.gone + told.absent, 0, told.refused) if attempt else told
+            if not attempt:
+                return batch, told
+            # What is gone at the second attempt went with the first, whose answer was lost, if not with a pass before
+            lost = max(0, told.absent - sum(map(self._went_before, batch)))
+            return batch, Deleted(told.gone + lost, told.absent - lost, told.refused)
         raise AssertionError("the last attempt returns or raises")
+
+    def _went_before(self, item: Item) -> bool:
+        """Whether a pass before took it and the listing lags behind: by when it was written, as names may be millions.
+
+        One that was there and not listed then is taken for such, too.
+        """
+        return self._newest is not None and _moment(item) <= self._newest and item["name"] not in self._kept
 
     @property
     def _swift(self) -> Swift:
@@ -146,3 +165,8 @@ class _Emptying:
             self._threads.swift = self._connections.enter_context(Swift(self._site, self._container))
         found: Swift = self._threads.swift
         return found
+
+
+def _moment(item: Item) -> str:
+    """When, as the store writes it, which sorts by time."""
+    return str(item.get("last_modified") or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -34,30 +35,60 @@ def entries() -> dict[str, Entry]:
     Raises:
         UsageError: the file can't be read.
     """
-    import yaml
     from openstack.config import OpenStackConfig
     from openstack.exceptions import SDKException
 
     try:
-        _require_yaml()
+        _require_readable()
         found = OpenStackConfig().cloud_config.get("clouds") or {}
         return {name: _entry(name, values or {}) for name, values in found.items() if name not in _NOBODYS}
     # The last two: the file is not of its shape
-    except (SDKException, yaml.YAMLError, OSError, TypeError, AttributeError) as error:
+    except (SDKException, OSError, TypeError, AttributeError) as error:
         raise UsageError("clouds.yaml can't be read", why=" ".join(str(error).split())) from error
 
 
-def _require_yaml() -> None:
-    """Raise what is wrong with the files that openstacksdk is about to read: it passes over one that is no YAML without a word."""
-    import yaml
+def _require_readable() -> None:
+    """Raise what is wrong with the files that openstacksdk is about to read: it passes over what it can't parse without a word."""
     from openstack.config.loader import CONFIG_FILES, SECURE_FILES
 
     for given, usual in (("OS_CLIENT_CONFIG_FILE", CONFIG_FILES), ("OS_CLIENT_SECURE_FILE", SECURE_FILES)):
         for path in filter(None, (os.environ.get(given), *usual)):
             # Of the first that is there; one that is not for us is passed over here, too
-            with suppress(FileNotFoundError, PermissionError), Path(path).open(encoding="utf-8") as file:
-                yaml.safe_load(file)
+            with suppress(FileNotFoundError, PermissionError):
+                if fault := _fault(
+                    Path(path).read_bytes(), json_=path.endswith("json")
+                ):  # as openstacksdk tells them apart
+                    raise UsageError("clouds.yaml can't be read", why=f"{path} {fault}")
                 break
+
+
+def _fault(content: bytes, *, json_: bool) -> str:
+    """How a file can't be parsed, and where; not in the parser's words, which may hold what it stumbled over: a password."""
+    import yaml
+
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        return f"is not UTF-8{_after(content[: error.start].decode())}"
+    try:
+        json.loads(text) if json_ else yaml.safe_load(text)
+    except json.JSONDecodeError as error:
+        return f"is no JSON{_after(text[: error.pos])}"
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        return f"is no YAML{_after(text[: mark.index]) if mark else ''}"
+    except yaml.reader.ReaderError as error:
+        return f"is no YAML{_after(text[: error.position])}"
+    # The constructors', of a value that is not of the kind its tag or shape says
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
+        return "can't be parsed"
+    return ""
+
+
+def _after(text: str) -> str:
+    """The place behind a text, for people."""
+    lines = text.split("\n")
+    return f" at line {len(lines)}, column {len(lines[-1]) + 1}"
 
 
 def _entry(name: str, values: Mapping[str, object]) -> Entry:

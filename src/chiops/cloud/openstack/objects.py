@@ -7,7 +7,6 @@ machine remembers having made; `get` always asks the container, which is where t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from chiops.cloud.base import Bucket, Mark, S3Endpoint, SwiftAccess
 from chiops.cloud.openstack import swift_login, times, told
-from chiops.cloud.openstack.claims import Claim, claims, metadata, owner
+from chiops.cloud.openstack.claims import GIVING_WAY_S, Claim, claims, give_way, metadata, owner, sign
 from chiops.cloud.openstack.errors import NoService
 from chiops.cloud.openstack.once import looked_for, once
 from chiops.cloud.openstack.record import Record
@@ -26,8 +25,6 @@ from chiops.cloud.openstack.site import Site
 from chiops.errors import Auth, CloudError, Conflict, InvalidRequest, NotFound
 
 PAGE = 10_000
-GIVING_WAY_S = (0.0, 0.1, 0.3, 1.0, 3.0)
-"""Pauses between looks at a bucket that is another's, until nothing of us is at it: of changes at once, Ceph may lose one."""
 SEGMENTS = "+segments"
 """Swift's S3 layer puts the parts of an upload into a container of this suffix, which S3 itself never shows."""
 
@@ -158,6 +155,7 @@ class OpenStackObjects:
 
         if not once(make, find, what=f"the bucket {name}"):
             self._settle(name, claim)
+        sign(claim, partial(self._change, name))
         return Bucket(id=name, name=name, mark=mark, objects=0, size_bytes=0)
 
     def _settle(self, name: str, claim: Claim) -> None:
@@ -170,22 +168,20 @@ class OpenStackObjects:
             Conflict: it is not ours, and shows nothing of us any more.
         """
         headers = looked_for(partial(self._headers, name), pauses=GIVING_WAY_S) or self._headers(name)
-        standing = claims(found := metadata(headers))
-        if list(standing) == [claim.word] and _number(headers.get("X-Container-Object-Count")) == 0:
+        found = metadata(headers)
+        if claim.alone(found) and _number(headers.get("X-Container-Object-Count")) == 0:
             return
-        for pause in GIVING_WAY_S:
-            if retreat := claim.retreat(found):
-                with self._site.doing(f"creating the bucket {name}"):
-                    self._api.post(_path(name), headers=retreat)
-            elif len(standing) < 2:
-                break
-            time.sleep(pause)
-            standing = claims(found := metadata(self._headers(name)))
+        left = give_way(claim, found, lambda: metadata(self._headers(name)), partial(self._change, name))
         self._record.drop(name)
-        for mark in standing.values():  # another of this machine's commands may be the maker
-            if mark.owner == self._site.me.user_id:
+        for mark in (*claims(left).values(), owner(left)):  # another of this machine's commands may be the maker
+            if mark and mark.owner == self._site.me.user_id:
                 self._record.put(name, mark)
         raise Conflict(f"the bucket {name} was just made by somebody else", todo="choose another name")
+
+    def _change(self, name: str, headers: Mapping[str, str]) -> None:
+        """Write a new bucket's metadata."""
+        with self._site.doing(f"creating the bucket {name}"):
+            self._api.post(_path(name), headers=headers)
 
     def purge(self, name: str, on_progress: Callable[[int], None]) -> tuple[int, int]:
         """Delete every object by Swift's interface, which needs no key, and the parts that Swift's S3 keeps of large ones."""

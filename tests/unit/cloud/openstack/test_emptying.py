@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote
 
 import pytest
 
 from chiops.cloud.openstack.cloud import OpenStackCloud
-from chiops.cloud.openstack.emptying import empty
+from chiops.cloud.openstack.emptying import PAUSE_S, empty
 from chiops.errors import Auth, CloudError, DataError, NotFound, Transient
 from chiops.s3.deletion import ATTEMPTS
 from tests.unit.cloud.openstack.stub import PATHS, Answer, Stub
@@ -124,6 +125,71 @@ def test_what_went_counts_when_the_answer_is_lost(stub: Stub, cloud: OpenStackCl
     stub.on("POST", ACCOUNT, once)
     assert empty(cloud._site, "b", sleep=nothing_more) == (2, 20)
     assert held == []
+
+
+def losing_every_second_answer(stub: Stub) -> None:
+    """An overloaded store: what it says 503 to was carried out all the same."""
+    deleted, calls = stub.handlers["POST", ACCOUNT], count()
+
+    def overloaded(request: dict[str, Any]) -> Answer:
+        answer = deleted(request)
+        return answer if next(calls) % 2 else Answer(503)
+
+    stub.on("POST", ACCOUNT, overloaded)
+
+
+def test_what_a_lagging_listing_shows_again_counts_once_though_answers_are_lost(
+    stub: Stub, cloud: OpenStackCloud
+) -> None:
+    held = holding(stub, "a", "b", lag=6)
+    losing_every_second_answer(stub)
+    counts, pauses = list[int](), list[float]()
+    assert empty(cloud._site, "b", counts.append, sleep=pauses.append) == (2, 20)
+    assert (held, counts) == ([], [2])
+    assert pauses.count(PAUSE_S) == 3, "two looks a pass"
+
+
+def test_what_comes_later_or_goes_later_counts_though_its_answer_is_lost(stub: Stub, cloud: OpenStackCloud) -> None:
+    """Beside what the listing still shows: "a" went, "c" would not, then "b" was written."""
+    written, held, looks, calls = {"a": 1, "c": 2}, {"a", "c"}, count(), count()
+
+    def listed(request: dict[str, Any]) -> Answer:
+        if "marker" in request["query"]:
+            return Answer(200, [])
+        if next(looks) == 1:
+            written["b"] = 3
+            held.add("b")
+        shown = sorted(written.items()) if held else []
+        times = {name: f"2026-01-01T00:00:0{second}.000000" for name, second in shown}
+        return Answer(200, [{"name": name, "bytes": 10, "last_modified": time} for name, time in times.items()])
+
+    def deleted(request: dict[str, Any]) -> Answer:
+        call = next(calls)
+        asked = {line.removeprefix("b/") for line in request["text"].splitlines()}
+        gone = asked & held - ({"c"} if call == 0 else set())
+        held.difference_update(gone)
+        told = {"Number Deleted": len(gone), "Number Not Found": len(asked - gone - held)}
+        errors = [[f"/b/{name}", "503 Busy"] for name in asked & held]
+        return Answer(503) if call == 1 else Answer(200, told | {"Errors": errors})
+
+    stub.on("GET", f"{ACCOUNT}/b", listed)
+    stub.on("POST", ACCOUNT, deleted)
+    assert empty(cloud._site, "b", sleep=nothing_more) == (3, 30)
+
+
+def test_a_trickle_beside_what_a_lagging_listing_shows_again_is_no_flood(stub: Stub, cloud: OpenStackCloud) -> None:
+    held, shown, late = holding(stub, *"abcdef"), [*"abcdef"], [["m", "n", "o"], ["x", "y"], ["z"], []]
+
+    def lagging(request: dict[str, Any]) -> Answer:
+        if "marker" in request["query"]:
+            return Answer(200, [])
+        if not held:
+            held[:] = late.pop(0)
+            shown.extend(held)
+        return Answer(200, [{"name": name, "bytes": 10} for name in shown if held])
+
+    stub.on("GET", f"{ACCOUNT}/b", lagging)
+    assert empty(cloud._site, "b", sleep=nothing_more) == (12, 120)
 
 
 def test_a_listing_that_breaks_off_each_time_is_a_sentence(stub: Stub, cloud: OpenStackCloud) -> None:

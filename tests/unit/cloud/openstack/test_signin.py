@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
+import traceback
 import types
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 
 from chiops.cloud.base import SiteFacts
 from chiops.cloud.openstack.cloud import OpenStackCloud, connect
-from chiops.cloud.openstack.entries import entry_for, facts_of
+from chiops.cloud.openstack.entries import entry_for, facts_of, whereabouts
 from chiops.errors import Ambiguous, Auth, UsageError
 from tests.unit.cloud.openstack.conftest import write_clouds
 from tests.unit.cloud.openstack.stub import PATHS, USER, Answer, Stub
@@ -129,6 +132,45 @@ def test_a_clouds_yaml_that_is_no_yaml_is_told_with_its_line(tmp_path: Path, tex
     (tmp_path / "clouds.yaml").write_text(text)
     with pytest.raises(UsageError, match=r"clouds\.yaml can't be read.*line [12]"):
         entry_for(KVM)
+
+
+def test_a_clouds_yaml_that_is_not_utf_8_is_told_and_in_the_way_of_no_other_site(tmp_path: Path) -> None:
+    (tmp_path / "clouds.yaml").write_bytes("clouds: {}\n# à Jürgen\n".encode("latin-1"))
+    with pytest.raises(
+        UsageError, match=r"clouds\.yaml can't be read: .*/clouds\.yaml is not UTF-8 at line 2, column 3\.$"
+    ):
+        entry_for(KVM)
+    assert whereabouts(KVM) == ("kvm.example", "KVM@TACC")
+
+
+def test_json_is_read_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As openstacksdk does: YAML takes no tabs."""
+    path = tmp_path / "clouds.json"
+    path.write_text(json.dumps({"clouds": {"mine": entry(KVM.auth_url, "KVM@TACC")}}, indent="\t"))
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+    assert chosen(KVM) == "mine"
+    path.write_text('{"clouds": {\n"S3cret}}')
+    with pytest.raises(UsageError, match=r"clouds\.json is no JSON at line 2, column 1\.$"):
+        entry_for(KVM)
+
+
+@pytest.mark.parametrize("file", ["clouds.yaml", "secure.yaml"])
+@pytest.mark.parametrize(
+    "word", ["*S3cret", "!S3cret x", "&x *S3cret", "'S3cret", "S3cret: x", "!!int S3cret", "S3cret\a"]
+)
+def test_a_password_that_is_no_yaml_is_neither_told_nor_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, word: str
+) -> None:
+    """The parser's own words hold it."""
+    write_clouds(tmp_path, mine=entry(KVM.auth_url))
+    monkeypatch.setenv("OS_CLIENT_SECURE_FILE", str(tmp_path / "secure.yaml"))
+    path = tmp_path / file
+    path.write_text(f"clouds:\n  mine:\n    auth:\n      password: {word}\n")
+    with pytest.raises(UsageError) as told:
+        entry_for(KVM)
+    fault = r" can't be parsed\.$" if "!!int" in word else r" is no YAML at line [45], column \d+\.$"
+    assert re.search(re.escape(str(path)) + fault, told.value.sentence())
+    assert "S3cret" not in "".join(traceback.format_exception(told.value))
 
 
 def test_without_credentials_the_way_to_some_is_said() -> None:
