@@ -32,7 +32,7 @@ def cache_dir() -> Path:
 
 
 def config_dir() -> Path:
-    """What the person writes: sites.yaml, config.yaml. May be absent."""
+    """What the person writes: sites.yaml. May be absent."""
     return _xdg("XDG_CONFIG_HOME", ".config")
 
 

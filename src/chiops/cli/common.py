@@ -42,7 +42,12 @@ SiteOption = Annotated[
 ]
 OutputOption = Annotated[
     Format | None,
-    typer.Option("--output", "-o", help="How results are printed on stdout; table by default.", show_default=False),
+    typer.Option(
+        "--output",
+        "-o",
+        help="How results are printed on stdout: table, json or yaml; table by default.",
+        show_default=False,
+    ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", show_default=False)]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, on stderr.", show_default=False)]

@@ -79,7 +79,9 @@ def show(access: OptionalAccess = None, show_secret: SecretOption = False, lab: 
 )
 def export(
     access: OptionalAccess = None,
-    format_: Annotated[ExportFormat, typer.Option("--format", help="For which program.")] = ExportFormat.RCLONE,
+    format_: Annotated[
+        ExportFormat, typer.Option("--format", help="For which program: rclone, aws, or env for a shell.")
+    ] = ExportFormat.RCLONE,
     file: Annotated[
         str | None,
         typer.Option(

@@ -102,6 +102,7 @@ def up(
         "buckets": [bucket.name for bucket in spec.buckets],
         "mounts": [{"server": mount.server, "bucket": mount.bucket, "path": mount.path} for mount in spec.mounts],
         "volumes": [{"name": one.name, "server": one.server, "path": one.mount} for one in spec.volumes],
+        "drift": done.drift,
         "strays": done.strays,
     }
     lines = [f"{spec.name} is up at {done.site}: " + (f"{done.changed} changed." if done.changed else "no change.")]
@@ -111,6 +112,7 @@ def up(
     else:
         lines.append("  The nodes were not configured, as you asked.")
     lines += [f"  volume {one.name} at {one.mount} on {one.server}" for one in spec.volumes if one.mount]
+    lines += [f"  {drift}; it is left so, `chiops plan {spec.name}` says why." for drift in done.drift]
     lines += [f"  {stray}." for stray in done.strays]
     if spec.buckets:
         lines.append("Next: chiops data prepare, chiops bench run, and when done chiops down.")

@@ -18,7 +18,7 @@ from chiops.lab.lock import interruptible, lab_lock
 from chiops.lab.objects import needs_objects
 from chiops.lab.parameters import Value
 from chiops.lab.places import Places
-from chiops.lab.plan import Plan, Step, make_plan
+from chiops.lab.plan import Drift, Plan, Step, make_plan
 from chiops.lab.records import meant, portable
 from chiops.lab.release import Release, release
 from chiops.lab.session import nodes
@@ -41,6 +41,7 @@ class Outcome:
     configured: int
     nodes: tuple[Node, ...]
     strays: tuple[Stray, ...]
+    drift: tuple[Drift, ...] = ()
 
 
 def resolve(name: str, settings: Mapping[str, Value], site: str | None, journal: Journal) -> tuple[Lab, str]:
@@ -126,7 +127,8 @@ def up(
             found = _nodes(lab, planned, places)
             _forget_former(planned, found)
             tasks = _configure(lab, planned, places, found) if configured else 0
-    return Outcome(lab, place, changed, tasks, tuple(found), planned.strays)
+    left = tuple(drift for drift in planned.drift() if not drift.mend)
+    return Outcome(lab, place, changed, tasks, tuple(found), planned.strays, left)
 
 
 def _words(replace_: Collection[str], configured: bool) -> list[str]:
