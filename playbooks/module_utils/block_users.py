@@ -69,14 +69,16 @@ def openers(devices: list[str]) -> list[User]:
 
 def _opens(process: Path, numbers: set[int]) -> bool:
     # A look at a file itself may hang on a network filesystem that is gone, also on one that was unmounted under it
-    sound = {mount.id for mount in [*mounts_of(process.name), *mounts_of()] if not mount.type.startswith(HANGING)}
+    sound = {mount.id: not mount.type.startswith(HANGING) for mount in [*mounts_of(process.name), *mounts_of()]}
     with contextlib.suppress(OSError):
         if (process / "comm").read_text(errors="replace").strip() in WATCHERS:
             return False
         for handle in (process / "fd").iterdir():
             with contextlib.suppress(OSError):
-                named = os.readlink(handle).startswith("/") and _mount_of(process, handle.name) in sound
-                if named and _is_one(handle, numbers):
+                name = os.readlink(handle)
+                # Whose root has changed has files on mounts that nobody tells of; where devices are, nothing hangs
+                may_look = sound.get(_mount_of(process, handle.name), name.startswith("/dev/"))
+                if name.startswith("/") and may_look and _is_one(handle, numbers):
                     return True
         # Mapped into memory it is used with no descriptor left
         for name in set(DEVICE_FILE.findall((process / "maps").read_text(errors="replace"))):

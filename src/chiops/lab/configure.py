@@ -88,7 +88,6 @@ def configure(
         todo, wanted, access, swift, {**settings, **built_image.base_variables(settings), "jupyter_token": token}
     )
     for node in todo:
-        image_store.keep(node, [image["tag"] for image in services[node.name].get("images", ())], settings)
         ssh = Ssh(node)
         ssh.run(
             "sudo",
@@ -103,6 +102,8 @@ def configure(
                 f"{node.name} was configured, but its services or mounts do not answer",
                 todo=f"look with `chiops ssh {node.name}`, then run `chiops up {spec.name}` again",
             )
+    for node in todo:
+        image_store.keep(node, [image["tag"] for image in services[node.name].get("images", ())], settings)
     return changed
 
 

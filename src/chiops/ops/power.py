@@ -24,15 +24,15 @@ def start(desk: Desk, word: str, *, wait: bool = False) -> Server:
         raise Conflict(f"{server.name} is being deleted")
     if wait:
         shell.require_our_key(server, seen.keypairs)
-    ready = server
     if server.state is State.STOPPED:
         with desk.change("start", servers.NOUN, server.name, server.mark) as (_, entry):
             entry.resource = server.id
             desk.cloud.compute.start(server.id)
-            ready = servers.await_active(desk, desk.cloud.compute.get(server.id), _anew(server))
+            server = servers.await_active(desk, desk.cloud.compute.get(server.id), _anew(server))
     if wait:
-        shell.wait(desk, ready, servers.SSH_TIMEOUT_S)
-    return ready
+        server = servers.await_active(desk, server, _anew(server))
+        shell.wait(desk, server, servers.SSH_TIMEOUT_S)
+    return server
 
 
 def reboot(desk: Desk, word: str, *, wait: bool = False) -> Server:

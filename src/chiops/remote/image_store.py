@@ -65,10 +65,13 @@ def _save(node: Node, tag: str, folder: Path) -> None:
         log.warning("the image %s is not kept: this machine's disk has no room for its %d MiB", tag, size >> 20)
         return
     part = target.with_suffix(".part")
-    with progress.task(f"keep the image {tag} for other nodes"), part.open("wb") as file:
-        ssh.download(file, "docker", "save", tag, timeout=_SAVE_S)
-        os.fsync(file.fileno())
-    part.rename(target)
+    try:
+        with progress.task(f"keep the image {tag} for other nodes"), part.open("wb") as file:
+            ssh.download(file, "docker", "save", tag, timeout=_SAVE_S)
+            os.fsync(file.fileno())
+        part.rename(target)
+    finally:
+        part.unlink(missing_ok=True)
     kept = sorted(folder.glob(f"{tag.partition(':')[0]}-*.tar"), key=lambda one: one.stat().st_mtime, reverse=True)
     for old in kept[KEPT:]:
         old.unlink()
@@ -76,10 +79,14 @@ def _save(node: Node, tag: str, folder: Path) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One at a time, for what is half saved has one name; what a killed one left is removed."""
+    """One at a time, for what is half saved has one name; what a killed one left is removed.
+
+    Raises:
+        BlockingIOError: another one is at it, who is not waited for.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for part in folder.glob("*.part"):
             part.unlink()
         yield

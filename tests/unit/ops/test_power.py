@@ -6,7 +6,7 @@ import pytest
 
 from chiops.cloud.base import Mark, State
 from chiops.errors import Conflict, NotOurs
-from chiops.ops import power
+from chiops.ops import power, shell
 from tests.unit.ops.site import THEIRS, Touched, desk, server
 
 
@@ -32,6 +32,16 @@ def test_one_that_is_halted_is_started(status: str) -> None:
 
 def test_one_that_is_active_is_left_alone() -> None:
     assert power.start(desk(servers=[server()]), "n").status == "ACTIVE"
+
+
+def test_one_that_is_being_made_is_waited_for_before_its_address_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached: list[str] = []
+    monkeypatch.setattr(shell, "require_our_key", lambda *_: None)
+    monkeypatch.setattr(shell, "wait", lambda _, ready, __: reached.append(ready.status))
+    at = desk(servers=[server(state=State.PENDING, status="BUILD")])
+    at.cloud.compute._answers["get"] = server()  # type: ignore[attr-defined]
+    assert power.start(at, "n", wait=True).status == "ACTIVE"
+    assert reached == ["ACTIVE"]
 
 
 @pytest.mark.parametrize("command", [power.start, power.reboot])

@@ -121,13 +121,26 @@ def test_files_that_may_hang_are_not_looked_at(monkeypatch: pytest.MonkeyPatch, 
         assert len(block_users.openers([DEVICE])) == looked_at
 
 
-def test_files_of_a_filesystem_that_was_unmounted_under_them_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Path(DEVICE).open("rb") as file:
+@pytest.mark.parametrize("told", [True, False])
+def test_files_of_a_filesystem_that_was_unmounted_under_them_are_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(block_users, "_is_one", lambda file, _: looked.append(str(file)))
+    with (tmp_path / "file").open("wb") as file:
         found = re.search(r"mnt_id:\s*(\d+)", Path(f"/proc/self/fdinfo/{file.fileno()}").read_text())
         assert found
-        others = [mount for mount in block_devices.mounts_of() if mount.id != int(found[1])]
-        monkeypatch.setattr(block_users, "mounts_of", lambda *_: others)
-        assert block_users.openers([DEVICE]) == []
+        mounts = [mount for mount in block_devices.mounts_of() if told or mount.id != int(found[1])]
+        monkeypatch.setattr(block_users, "mounts_of", lambda *_: mounts)
+        block_users.openers([DEVICE])
+        assert (f"/proc/{os.getpid()}/fd/{file.fileno()}" in looked) is told
+
+
+def test_a_device_that_is_open_behind_another_root_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No list of mounts has that of its file."""
+    monkeypatch.setattr(block_users, "mounts_of", lambda *_: [])
+    with Path(DEVICE).open("rb"):
+        assert [user.pid for user in block_users.openers([DEVICE])] == [os.getpid()]
 
 
 def test_only_our_own_mounts_are_left_by_what_mounts_elsewhere(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,8 @@ def test_half_an_image_is_none(
     keep(node, [TAG], settings)
     assert not archive(folder, TAG).exists()
     assert f"the image {TAG} of node-1 is not kept: `docker` on node-1 failed" in caplog.text
+    assert list(folder.glob("*.part")) == []
+    (folder / "killed.part").touch()
     docker(bin_dir, "echo whole")
     keep(node, [TAG], settings)
     assert (archive(folder, TAG).read_text(), list(folder.glob("*.part"))) == ("whole\n", [])
@@ -79,12 +81,17 @@ def test_old_versions_go_and_other_images_stay(
     }
 
 
-def test_one_saves_at_a_time(node: Node, bin_dir: Path, settings: dict[str, object], folder: Path) -> None:
+def test_one_saves_at_a_time_and_nobody_waits(
+    node: Node, bin_dir: Path, settings: dict[str, object], folder: Path
+) -> None:
     docker(bin_dir, f"flock --nonblock {folder}/lock true && echo free || echo held")
+    folder.mkdir(parents=True)
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        keep(node, [TAG], settings)
+        assert not archive(folder, TAG).exists()
     keep(node, [TAG], settings)
     assert archive(folder, TAG).read_text() == "held\n"
-    with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @pytest.mark.parametrize("missing", ["image_store", "image_store_here"])

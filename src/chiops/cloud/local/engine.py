@@ -122,7 +122,7 @@ class Engine:
                 return
             answered = True
             self._forget()
-        raise self._record.elsewhere() if answered else self._record.silent(forbidden=any(map(is_forbidden, urls)))
+        raise self._record.elsewhere() if answered else self._record.silent(forbidden=is_forbidden(wanted.url))
 
     def _take_own(self) -> DockerClient:
         # at once if it runs; waits for one that another process is just bringing up, and brings back one that died

@@ -87,11 +87,12 @@ def maker(found: Mapping[str, str]) -> Mark | None:
 def owner(found: Mapping[str, str]) -> Mark | None:
     """The mark of a container with this metadata.
 
-    While it is wanted for different marks, whoever signed decides; None where nobody did: it is not settled whose it is.
+    Whoever signed decides, since the mark may be that of one who came second and ended before it put back what it replaced. While
+    nobody has, and it is wanted for different marks, None: it is not settled whose it is.
     """
-    made = maker(found)
-    wanted = {*claims(found).values(), *filter(None, (made,))}
-    return Mark.from_metadata(found) if len(wanted) < 2 else made
+    if made := maker(found):
+        return made
+    return Mark.from_metadata(found) if len(set(claims(found).values())) < 2 else None
 
 
 Look = Callable[[], Mapping[str, str]]

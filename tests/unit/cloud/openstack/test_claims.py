@@ -161,6 +161,21 @@ def test_one_that_came_second_and_ended_before_it_gave_way_takes_nothing(
     assert [bucket.mark for bucket in cloud.objects.list()] == [MARK]
 
 
+def test_the_signature_decides_also_where_the_losers_left_only_a_mark(
+    cloud: OpenStackCloud, container: Container
+) -> None:
+    """Of two that came second each saw the other's claim, took its own back, and ended before it put our mark back."""
+    one, two = Claim(Mark("one", "mate")), Claim(Mark("two", "mate"))
+    cloud.objects.create("bucket", mark=MARK)
+    for rival in (two, one):
+        container.put(rival.headers())
+    for rival in (one, two):
+        for key in [key for key in container.metadata if rival.word in key]:
+            del container.metadata[key]
+    assert Mark.from_metadata(container.metadata) == one.mark
+    assert cloud.objects.get("bucket").mark == MARK
+
+
 @pytest.mark.parametrize("status", [403, 503])
 def test_a_signature_that_can_not_be_written_costs_nobody_the_bucket(
     stub: Stub, cloud: OpenStackCloud, container: Container, status: int
