@@ -30,6 +30,11 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """What ``pytest -n auto`` stands for: one more than cores, since tests of nodes wait for a third of their time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFileAndCloud:
     """Used where tests run side by side (``pytest -n 2``)."""
     return ByFileAndCloud(config, log)
