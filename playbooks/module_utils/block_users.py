@@ -57,19 +57,24 @@ def openers(devices: list[str]) -> list[User]:
     udev and its like open a disk for a moment whenever somebody wrote to it; who is gone soon is no user.
     """
     numbers = {Path(device).stat().st_rdev for device in devices if Path(device).exists()} - {0}
-    found: list[Path] = []
+    here, found = _sound(), list[Path]()
     for glance in range(GLANCES):
         if glance:
             time.sleep(GLANCE_S)
-        found = [process for process in (found if glance else _running()) if _opens(process, numbers)]
+        found = [process for process in (found if glance else _running()) if _opens(process, numbers, here)]
         if not found:
             break
     return [*_loops_over(numbers), *dict.fromkeys(_user(process) for process in found)]
 
 
-def _opens(process: Path, numbers: set[int]) -> bool:
-    # A look at a file itself may hang on a network filesystem that is gone, also on one that was unmounted under it
-    sound = {mount.id: not mount.type.startswith(HANGING) for mount in [*mounts_of(process.name), *mounts_of()]}
+def _sound(process: str = "self") -> dict[int, bool]:
+    """The mounts that a process sees, by id, and whether a look at a file there can't hang, as on a network that is gone."""
+    return {mount.id: not mount.type.startswith(HANGING) for mount in mounts_of(process)}
+
+
+def _opens(process: Path, numbers: set[int], here: dict[int, bool]) -> bool:
+    # Also a file of a mount that was unmounted under it may hang: such a mount is neither there nor here
+    sound = {**here, **_sound(process.name)}
     with contextlib.suppress(OSError):
         if (process / "comm").read_text(errors="replace").strip() in WATCHERS:
             return False
@@ -130,16 +135,16 @@ def _holds(process: Path, points: tuple[str, ...], devices: set[int]) -> bool:
 
     Names are compared first: to look at a file itself may hang, if it is on a network filesystem that is gone.
     """
-    starts = tuple(f"{point}/" for point in points)
+    below = tuple(f"{point}/" for point in points)
     with contextlib.suppress(OSError):
-        if any(f" {start}" in (process / "maps").read_text(errors="replace") for start in starts):
+        if any(f" {start}" in (process / "maps").read_text(errors="replace") for start in below):
             return True
     links = [process / name for name in ("cwd", "root", "exe")]
     with contextlib.suppress(OSError):
         links += (process / "fd").iterdir()
     for link in links:
         with contextlib.suppress(OSError):
-            if f"{os.readlink(link)}/".startswith(starts) and link.stat().st_dev in devices:
+            if f"{os.readlink(link)}/".startswith(below) and link.stat().st_dev in devices:
                 return True
     return False
 
@@ -199,11 +204,11 @@ def _elsewhere(mounts: list[Mount], devices: list[str]) -> Iterator[User]:
 
 def _loops(mounts: list[Mount]) -> Iterator[User]:
     """Loop devices that show a file of it."""
-    starts = tuple(f"{mount.point}/" for mount in mounts)
+    below = tuple(f"{mount.point}/" for mount in mounts)
     for device in _loop_devices():
         with contextlib.suppress(OSError):
             backing = Path(f"/sys/block/{device.name}/loop/backing_file").read_text(errors="replace")
-            if backing.strip().startswith(starts):
+            if backing.strip().startswith(below):
                 yield User("loop device", str(device))
 
 

@@ -67,8 +67,13 @@ def sweep(
                 if row["op"] == "keep" and row not in shown:
                     message(f"The {row['kind']} {row['name']} stays after all: {row['reason']}.", style="warning")
             for one in failures:
-                told = "Not all that {} is deleted" if one.undone else "What {} is deleted, but not seen to be gone"
-                message(f"{told.format(f'{one.lab} has at {one.site}')}: {one.problem}", style="warning")
+                what = f"{one.lab} has at {one.site}"
+                told = (
+                    f"Not all that {what} is deleted"
+                    if one.undone
+                    else f"What {what} is deleted, but not seen to be gone"
+                )
+                message(f"{told}: {one.problem}", style="warning")
         result = {
             "leftovers": rows,
             "deleted": len(doomed) if deleted else 0,

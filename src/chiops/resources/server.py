@@ -10,7 +10,7 @@ from chiops.errors import Conflict, InvalidRequest, NotFound, ResourceFailed
 from chiops.names import suggestion
 from chiops.resources import booting, waiting
 from chiops.resources.booting import BootWanted
-from chiops.resources.halted import in_rescue
+from chiops.resources.halted import in_rescue, way_on
 from chiops.resources.kind import Difference, Op, Verdict, Workbench, expect, ours
 
 READY_TIMEOUT_S = 1800
@@ -65,7 +65,7 @@ class ServerKind:
             if in_rescue(found):
                 raise Conflict(
                     f"the server {found.name} is in rescue, which may be somebody's repair",
-                    todo=f"run `openstack server unrescue {found.name}` first",
+                    todo=way_on(found),
                 )
             return Verdict(Op.UPDATE, _GOES_ON.get(found.status, "it is stopped: start it"), found, differs)
         if differs and differs[0].field == GROUPS:

@@ -18,7 +18,7 @@ from chiops.ops import buckets
 from chiops.s3.purge import Purged
 from tests.support import memory as memories
 from tests.support.memory import ME, Memory
-from tests.unit.lab.labs import ALL, DATA, agree, bring_up, nobody, take_down
+from tests.unit.lab.labs import ALL, DATA, agree, bring_up, nobody, stay_listed, take_down
 
 
 def test_data_stays_and_goes_only_when_told(lab: str, memory: Memory) -> None:
@@ -184,13 +184,7 @@ def test_what_a_list_still_shows_is_waited_for_and_then_told(
     lab: str, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(teardown, "LISTED_TIMEOUT_S", 0.0)
-    ghost = memory.find("keypair", "chiops-lab")
-
-    def undead(request: str) -> None:
-        if request == "compute.delete_keypair":
-            memory.of("keypair")[ghost.id] = ghost
-
-    memory.after = undead
+    stay_listed(memory)
     with pytest.raises(
         ChiopsError, match=r"deleted, and still there: key pair chiops-lab. Run `chiops down lab --keep-lease` again"
     ):

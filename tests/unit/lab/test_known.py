@@ -111,38 +111,25 @@ def test_a_lab_that_came_up_by_another_name_of_its_site_is_no_leftover(away: Awa
     assert cloud.count() == ALL
 
 
-def test_the_key_of_a_lab_in_another_region_is_no_leftover(away: Away, tmp_path: Path) -> None:
-    for name in ("there", "other-region"):
+@pytest.mark.parametrize(("other", "kind"), [("other-region", "credential"), ("other-project", "keypair")])
+def test_what_shows_elsewhere_of_a_lab_that_is_up_is_no_leftover(
+    away: Away, tmp_path: Path, other: str, kind: str
+) -> None:
+    """All regions show keys to S3, all projects of one user key pairs."""
+    for name in ("there", other):
         away.connect(name)
-    keys = away.clouds["other-region"].things["credential"] = away.clouds["there"].of("credential")
+    things = away.clouds[other].things[kind] = away.clouds["there"].of(kind)
     up.up(write(tmp_path), {}, "there", agree, nobody, configured=False)
-    assert len(keys) == 1
-    with sweep.swept(["other-region"], (), EVERYTHING) as found:
+    assert len(things) == 1
+    with sweep.swept([other], (), EVERYTHING) as found:
         assert found.leftovers == ()
     Journal().forget("lab")
-    with sweep.swept(["other-region"], (), EVERYTHING) as found:
-        assert [one.key.kind for one in found.leftovers[0].teardown.go] == ["credential"]
+    with sweep.swept([other], (), EVERYTHING) as found:
+        assert [one.key.kind for one in found.leftovers[0].teardown.go] == [kind]
         Journal().remember("lab", site="there", source="lab", settings={})
         with pytest.raises(Conflict, match="known here meanwhile"):
             sweep.take(found.leftovers[0], nobody, EVERYTHING)
-    assert len(keys) == 1
-
-
-def test_the_key_pair_of_a_lab_in_another_project_is_no_leftover(away: Away, tmp_path: Path) -> None:
-    for name in ("there", "other-project"):
-        away.connect(name)
-    pairs = away.clouds["other-project"].things["keypair"] = away.clouds["there"].of("keypair")
-    up.up(write(tmp_path), {}, "there", agree, nobody, configured=False)
-    assert len(pairs) == 1
-    with sweep.swept(["other-project"], (), EVERYTHING) as found:
-        assert found.leftovers == ()
-    Journal().forget("lab")
-    with sweep.swept(["other-project"], (), EVERYTHING) as found:
-        assert [one.key.kind for one in found.leftovers[0].teardown.go] == ["keypair"]
-        Journal().remember("lab", site="there", source="lab", settings={})
-        with pytest.raises(Conflict, match="known here meanwhile"):
-            sweep.take(found.leftovers[0], nobody, EVERYTHING)
-    assert len(pairs) == 1
+    assert len(things) == 1
 
 
 def shown(away: Away, *names: str) -> list[tuple[str, str]]:

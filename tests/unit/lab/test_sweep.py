@@ -20,7 +20,7 @@ from chiops.lab.survey import Purge, Teardown
 from chiops.lab.volumes import InUse
 from chiops.ops.desk import NO_LAB
 from tests.support.memory import ME, SITE, Memory
-from tests.unit.lab.labs import ALL, DATA, LAB, bring_up, nobody, take_down, write
+from tests.unit.lab.labs import ALL, DATA, LAB, bring_up, nobody, stay_listed, take_down, write
 
 TEMPLATE = """\
 parameters:
@@ -113,13 +113,7 @@ def test_what_is_listed_still_is_not_counted_as_gone(
     lost: str, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(teardown, "LISTED_TIMEOUT_S", 0.0)
-    pair = memory.find("keypair", "chiops-lab")
-
-    def undead(request: str) -> None:
-        if request == "compute.delete_keypair":
-            memory.of("keypair")[pair.id] = pair
-
-    memory.after = undead
+    stay_listed(memory)
     again = "chiops sweep lab --site memory --delete --purge-volume"
     problem = f"deleted, and still there: key pair chiops-lab. Run `{again}` again."
     assert delete(Purge(volume=True), problem) == (WITHOUT_DATA - {"keypair"} | {"volume"}, {"keypair"})

@@ -55,9 +55,8 @@ def _require_readable() -> None:
         for path in filter(None, (os.environ.get(given), *usual)):
             # Of the first that is there; one that is not for us is passed over here, too
             with suppress(FileNotFoundError, PermissionError):
-                if fault := _fault(
-                    Path(path).read_bytes(), json_=path.endswith("json")
-                ):  # as openstacksdk tells them apart
+                # By the name, as openstacksdk tells them apart
+                if fault := _fault(Path(path).read_bytes(), json_=path.endswith("json")):
                     raise UsageError("clouds.yaml can't be read", why=f"{path} {fault}")
                 break
 
